@@ -1,0 +1,216 @@
+//! What differs between a desired object and the live one, field by field.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::Live;
+use crate::render::{Desired, Kind};
+
+/// One field that a write changes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FieldChange {
+    /// The field, without `spec.`; an annotation's key for Nodes.
+    pub field: String,
+    /// What stands there, `None` for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it becomes, `None` for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The option (and the place in it) that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// Field managers that lose the field by the forced apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken_from: Vec<String>,
+}
+
+impl fmt::Display for FieldChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ", self.field)?;
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(formatter, "{from} → {to}")?,
+            (None, Some(to)) => write!(formatter, "{to}")?,
+            (Some(from), None) => write!(formatter, "{from} removed")?,
+            (None, None) => write!(formatter, "set")?,
+        }
+        if let Some(because) = &self.because {
+            write!(formatter, " ({because})")?;
+        }
+        if !self.taken_from.is_empty() {
+            write!(formatter, ", taken from {}", self.taken_from.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// What Calico assumes where a field is absent or empty (`libcalico-go/lib/clientv3/ippool.go`): writing it would
+/// change nothing. `blockSize` is not among them, see [`crate::render::ip_pool`].
+fn assumed(kind: Kind, field: &str) -> Option<Value> {
+    match (kind, field) {
+        (Kind::IpPool, "ipipMode" | "vxlanMode") => Some("Never".into()),
+        (Kind::IpPool, "nodeSelector") => Some("all()".into()),
+        (Kind::IpPool, "disabled" | "natOutgoing") => Some(false.into()),
+        _ => None,
+    }
+}
+
+/// The fields an apply of `desired` would change on `live`: differing values, missing labels, and fields that this
+/// charm applied earlier and no longer wants. Empty means that a write would be for nothing.
+#[must_use]
+pub fn differences(desired: &Desired, live: &Live) -> Vec<FieldChange> {
+    let mut changes: Vec<FieldChange> = desired
+        .spec
+        .iter()
+        .filter_map(|(field, wanted)| changed_field(desired, live, field, wanted))
+        .collect();
+    let section = desired.kind.section();
+    for field in live.charm_fields(section) {
+        if !desired.spec.contains_key(field) {
+            changes.push(FieldChange {
+                field: field.to_owned(),
+                from: live.field(section, field).map(shown),
+                to: None,
+                because: desired.reasons.get(field).cloned(),
+                taken_from: Vec::new(),
+            });
+        }
+    }
+    for (key, wanted) in &desired.labels {
+        if live.label(key) != Some(wanted) {
+            changes.push(FieldChange {
+                field: format!("label {key}"),
+                from: live.label(key).map(str::to_owned),
+                to: Some(wanted.clone()),
+                because: None,
+                taken_from: Vec::new(),
+            });
+        }
+    }
+    changes
+}
+
+fn changed_field(
+    desired: &Desired,
+    live: &Live,
+    field: &str,
+    wanted: &Value,
+) -> Option<FieldChange> {
+    let section = desired.kind.section();
+    let present = live
+        .field(section, field)
+        .filter(|value| !matches!(value, Value::Null) && value.as_str() != Some(""));
+    let effective = present.cloned().or_else(|| assumed(desired.kind, field));
+    if effective.as_ref() == Some(wanted) {
+        return None;
+    }
+    Some(FieldChange {
+        field: field.to_owned(),
+        from: present.map(shown),
+        to: Some(shown(wanted)),
+        because: desired.reasons.get(field).cloned(),
+        taken_from: live
+            .other_managers_of(section, field)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
+/// The fields of an object that is new, for its log line: those that say more than Calico's default.
+#[must_use]
+pub fn initial(desired: &Desired) -> Vec<FieldChange> {
+    desired
+        .spec
+        .iter()
+        .filter(|(field, value)| assumed(desired.kind, field).as_ref() != Some(value))
+        .map(|(field, value)| FieldChange {
+            field: field.clone(),
+            from: None,
+            to: Some(shown(value)),
+            because: desired.reasons.get(field).cloned(),
+            taken_from: Vec::new(),
+        })
+        .collect()
+}
+
+/// A value for people: text without quotes, a list of `{cidr}` as the CIDRs alone.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.get("cidr").map_or_else(|| shown(item), shown))
+            .collect::<Vec<_>>()
+            .join(" "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn pool(spec: &Value) -> Desired {
+        Desired {
+            kind: Kind::IpPool,
+            name: "ipv4".into(),
+            labels: BTreeMap::new(),
+            spec: spec.as_object().cloned().unwrap(),
+            reasons: BTreeMap::from([("ipipMode".to_owned(), "ipip".to_owned())]),
+        }
+    }
+
+    fn lines(desired: &Desired, live: Value) -> Vec<String> {
+        differences(desired, &Live::new(live))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn equal_values_need_no_write_whoever_wrote_them() {
+        let desired = pool(
+            &json!({"cidr": "192.168.0.0/16", "disabled": false, "ipipMode": "Never", "nodeSelector": "all()"}),
+        );
+        for live in [
+            json!({"spec": {"cidr": "192.168.0.0/16"}}),
+            json!({"spec": {"cidr": "192.168.0.0/16", "disabled": false, "ipipMode": "", "nodeSelector": ""}}),
+            json!({"spec": {"cidr": "192.168.0.0/16", "vxlanMode": "Always"}}),
+        ] {
+            assert_eq!(lines(&desired, live), [] as [String; 0]);
+        }
+    }
+
+    #[test]
+    fn a_change_says_from_what_to_what_why_and_from_whom() {
+        let desired = pool(&json!({"ipipMode": "Always"}));
+        let live = json!({
+            "metadata": {"managedFields": [{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:ipipMode": {}}}}]},
+            "spec": {"ipipMode": "CrossSubnet"},
+        });
+        assert_eq!(
+            lines(&desired, live),
+            ["ipipMode CrossSubnet → Always (ipip), taken from kubectl"]
+        );
+    }
+
+    #[test]
+    fn fields_this_charm_applied_and_no_longer_wants_are_removed() {
+        let desired = pool(&json!({}));
+        let live = json!({
+            "metadata": {"managedFields": [{"manager": "calico-charm", "operation": "Apply", "fieldsV1": {"f:spec": {"f:ipipMode": {}}}}]},
+            "spec": {"ipipMode": "Always", "vxlanMode": "Never"},
+        });
+        assert_eq!(lines(&desired, live), ["ipipMode Always removed (ipip)"]);
+    }
+
+    #[test]
+    fn block_size_is_written_even_where_it_is_the_default() {
+        let desired = pool(&json!({"blockSize": 26}));
+        assert_eq!(lines(&desired, json!({"spec": {}})), ["blockSize 26"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Desired against observed objects, to an ordered plan. Pure.
+
+mod change;
+mod cleanup;
+mod live;
+mod pools;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::render::{Desired, Kind};
+
+pub use change::{FieldChange, differences, initial};
+pub use cleanup::{Membership, Orphan, orphans};
+pub use live::Live;
+pub use pools::{DoomedPool, PoolUsage, doomed_pools, plan_pools, usage};
+pub use unit::{NodeClaim, claim, delete_step, is_peer_of, plan_release, plan_unit};
+
+/// One write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Server-side apply of one object.
+    Apply {
+        /// What is applied.
+        desired: Desired,
+        /// Whether the object is not there yet.
+        create: bool,
+        /// What changes by it.
+        changes: Vec<FieldChange>,
+    },
+    /// Merge patch of annotations of one Node.
+    Annotate {
+        /// The Node.
+        node: String,
+        /// Key to value; `None` removes the annotation.
+        annotations: BTreeMap<String, Option<String>>,
+        /// The version that was seen, where a lost race must be noticed.
+        resource_version: Option<String>,
+        /// What changes by it.
+        changes: Vec<FieldChange>,
+    },
+    /// Merge patch of the labels that another writer dropped.
+    Relabel {
+        /// The kind.
+        kind: Kind,
+        /// The object.
+        name: String,
+        /// The labels as they should be.
+        labels: BTreeMap<String, String>,
+    },
+    /// Stop new addresses from a pool nobody asked for.
+    DisablePool {
+        /// The pool.
+        name: String,
+        /// Its CIDR, for the log.
+        cidr: String,
+    },
+    /// Release the affinities of an empty, disabled pool, then delete it.
+    RemovePool {
+        /// The pool.
+        name: String,
+        /// Its UID as a precondition.
+        uid: String,
+        /// Its CIDR.
+        cidr: String,
+    },
+    /// Delete an object of ours.
+    Delete {
+        /// The kind.
+        kind: Kind,
+        /// The object.
+        name: String,
+        /// Its UID as a precondition.
+        uid: String,
+        /// The version that was seen, as a precondition.
+        resource_version: String,
+        /// Why it goes.
+        because: String,
+    },
+}
+
+impl fmt::Display for Step {
+    /// The line `juju debug-log` shows once the step is done.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply {
+                desired,
+                create,
+                changes,
+            } => {
+                let verb = if *create { " created," } else { "" };
+                write!(formatter, "{} {}:{verb} ", desired.kind, desired.name)?;
+                write_changes(formatter, changes)
+            }
+            Self::Annotate { node, changes, .. } => {
+                write!(formatter, "Node {node}: ")?;
+                write_changes(formatter, changes)
+            }
+            Self::Relabel { kind, name, .. } => {
+                write!(formatter, "{kind} {name}: labels restored")
+            }
+            Self::DisablePool { name, cidr } => write!(
+                formatter,
+                "IPPool {name}: disabled, {cidr} is not in `cidr` (manage-pools)"
+            ),
+            Self::RemovePool { name, cidr, .. } => write!(
+                formatter,
+                "IPPool {name}: deleted, {cidr} is not in `cidr` and has no addresses left (manage-pools)"
+            ),
+            Self::Delete {
+                kind,
+                name,
+                because,
+                ..
+            } => write!(formatter, "{kind} {name}: deleted, {because}"),
+        }
+    }
+}
+
+fn write_changes(formatter: &mut fmt::Formatter<'_>, changes: &[FieldChange]) -> fmt::Result {
+    for (index, change) in changes.iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        write!(formatter, "{separator}{change}")?;
+    }
+    Ok(())
+}
+
+/// Writes in the order they must happen: one wave after the other, the steps of a wave side by side. A wave that
+/// fails ends the plan, so that nothing is taken away before its replacement stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    waves: Vec<Vec<Step>>,
+}
+
+impl Plan {
+    /// Adds a wave; an empty one leaves the plan as it is.
+    pub fn push(&mut self, steps: Vec<Step>) {
+        if !steps.is_empty() {
+            self.waves.push(steps);
+        }
+    }
+
+    /// The waves in order, none of them empty.
+    #[must_use]
+    pub fn waves(&self) -> &[Vec<Step>] {
+        &self.waves
+    }
+
+    /// Every step in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.waves.iter().flatten()
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waves.is_empty()
+    }
+}
+
+/// Something in the cluster that forbids every write of this hook, with the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Blocked {
+    /// One line, the option first where one is at fault.
+    pub message: String,
+    /// The way out, for the log.
+    pub remedy: String,
+}
+
+/// An apply of `desired`, or nothing when `live` already is as it should be.
+#[must_use]
+pub fn plan_apply(desired: Desired, live: Option<&Live>) -> Option<Step> {
+    let changes = match live {
+        Some(live) => differences(&desired, live),
+        None => initial(&desired),
+    };
+    if live.is_some() && changes.is_empty() {
+        return None;
+    }
+    Some(Step::Apply {
+        desired,
+        create: live.is_none(),
+        changes,
+    })
+}

@@ -1,0 +1,430 @@
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{CharmConfig, RawConfig};
+use crate::model::{Cidr, UnitAddress, UnitFacts};
+use crate::render;
+
+fn owner() -> Owner {
+    Owner {
+        model: "m".into(),
+        application: "calico".into(),
+    }
+}
+
+fn unit() -> UnitName {
+    "calico/0".parse().unwrap()
+}
+
+fn intent(options: &Value) -> Intent {
+    let config = CharmConfig::parse(&RawConfig::from_json(options).unwrap(), "calico").unwrap();
+    let ip: IpAddr = "10.0.0.5".parse().unwrap();
+    let facts = UnitFacts {
+        unit: unit(),
+        principal: Some("worker/0".into()),
+        model: "m".into(),
+        addresses: vec![UnitAddress {
+            ip,
+            subnet: Cidr::network_of(ip, 24),
+            interface: "ens3".into(),
+        }],
+        leader: true,
+        hostname: "node-a".into(),
+        fqdn: None,
+        zone: None,
+        service_cidrs: vec![],
+    };
+    Intent::new(&config, &facts).unwrap()
+}
+
+fn planned(options: &Value, node: &Live, peers: &[Live]) -> Result<Plan, Blocked> {
+    planned_after(options, node, peers, None)
+}
+
+fn planned_after(
+    options: &Value,
+    node: &Live,
+    peers: &[Live],
+    predecessor: Option<&UnitName>,
+) -> Result<Plan, Blocked> {
+    let intent = intent(options);
+    let name = "node-a".parse().unwrap();
+    let desired = render::bgp_peers(&intent, &owner(), &name);
+    let desired_node = render::node(&intent, &owner(), Some("worker/0"), name);
+    plan_unit(
+        &intent,
+        &owner(),
+        &desired_node,
+        desired,
+        node,
+        peers,
+        predecessor,
+    )
+}
+
+/// The plan as its log lines, a list a wave; the digest, which is no matter here, left out.
+fn lines(plan: &Plan) -> Vec<Vec<String>> {
+    let applied = format!(", {ANNOTATION_APPLIED} ");
+    plan.waves()
+        .iter()
+        .map(|wave| {
+            let line = |step: &Step| {
+                let line = step.to_string();
+                line.split(&applied).next().unwrap_or_default().to_owned()
+            };
+            wave.iter().map(line).collect()
+        })
+        .collect()
+}
+
+fn wave_of<'a>(lines: &'a [Vec<String>], text: &str) -> Option<(usize, &'a str)> {
+    lines.iter().enumerate().find_map(|(index, wave)| {
+        let line = wave.iter().find(|line| line.contains(text))?;
+        Some((index, line.as_str()))
+    })
+}
+
+/// A Node with annotations; those the charm's field manager holds are named apart.
+fn node(annotations: &Value, held: &[&str]) -> Live {
+    let fields: serde_json::Map<String, Value> = held
+        .iter()
+        .map(|key| (format!("f:{key}"), json!({})))
+        .collect();
+    Live::new(json!({"metadata": {
+        "name": "node-a", "resourceVersion": "7", "annotations": annotations,
+        "managedFields": [{"manager": "calico-charm", "operation": "Update", "fieldsV1": {"f:metadata": {"f:annotations": fields}}}],
+    }}))
+}
+
+fn claimed_by(unit: &str, principal: &str, application: &str, model: &str) -> Live {
+    node(
+        &json!({
+            ANNOTATION_UNIT: unit, ANNOTATION_PRINCIPAL: principal,
+            ANNOTATION_APPLICATION: application, ANNOTATION_MODEL: model,
+        }),
+        &[],
+    )
+}
+
+fn ours() -> Live {
+    claimed_by("calico/0", "worker/0", "calico", "m")
+}
+
+fn peer(name: &str, node: &str, as_number: u32) -> Live {
+    labelled(name, node, as_number, &json!(owner().unit_labels(&unit())))
+}
+
+fn labelled(name: &str, node: &str, as_number: u32, labels: &Value) -> Live {
+    let address = name.rsplit('-').next().unwrap_or_default();
+    Live::new(json!({
+        "metadata": {"name": name, "uid": format!("uid-{name}"), "resourceVersion": "9", "labels": labels},
+        "spec": {"node": node, "peerIP": address, "asNumber": as_number},
+    }))
+}
+
+fn peers_option(entries: &str) -> Value {
+    json!({ "global-bgp-peers": entries })
+}
+
+#[test]
+fn whose_node_it_is() {
+    let foreign = |application: &str, model: &str| NodeClaim::Foreign {
+        unit: "calico/0".into(),
+        application: application.into(),
+        model: model.into(),
+    };
+    for (node, expected) in [
+        (node(&json!({}), &[]), NodeClaim::Free),
+        (node(&json!({ANNOTATION_UNIT: ""}), &[]), NodeClaim::Free),
+        (ours(), NodeClaim::Ours),
+        (
+            claimed_by("calico/0", "worker/9", "calico", "m"),
+            NodeClaim::Ours,
+        ),
+        (
+            claimed_by("calico/1", "worker/1", "calico", "m"),
+            NodeClaim::Sibling {
+                unit: "calico/1".into(),
+                principal: "worker/1".into(),
+            },
+        ),
+        (
+            claimed_by("calico/0", "worker/0", "calico", "other"),
+            foreign("calico", "other"),
+        ),
+        (
+            claimed_by("calico/0", "worker/0", "net", "m"),
+            foreign("net", "m"),
+        ),
+        (
+            node(&json!({ANNOTATION_UNIT: "calico/0"}), &[]),
+            foreign("", ""),
+        ),
+    ] {
+        assert_eq!(
+            claim(&node, &unit(), &owner()),
+            expected,
+            "{:?}",
+            node.value()
+        );
+    }
+}
+
+#[test]
+fn a_first_hook_claims_then_peers_then_settles() {
+    let options = json!({
+        "global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]",
+        "unit-as-numbers": "{0: 65001}",
+        "route-reflector-cluster-ids": "{0: 224.0.0.1}",
+    });
+    let plan = planned(&options, &node(&json!({}), &[]), &[]).unwrap();
+    let shown = lines(&plan);
+    assert_eq!(
+        shown,
+        [
+            vec![
+                "Node node-a: calico.juju.is/application calico, calico.juju.is/model m, calico.juju.is/principal worker/0, calico.juju.is/unit calico/0"
+            ],
+            vec![
+                "BGPPeer calico-0-10.0.0.1: created, asNumber 64512 (global-bgp-peers: [0]), node node-a (global-bgp-peers: [0]), peerIP 10.0.0.1 (global-bgp-peers: [0])"
+            ],
+            vec![
+                "Node node-a: projectcalico.org/ASNumber 65001 (unit-as-numbers: 0), projectcalico.org/RouteReflectorClusterID 224.0.0.1 (route-reflector-cluster-ids: 0)"
+            ],
+        ]
+    );
+    let versions: Vec<_> = plan
+        .steps()
+        .filter_map(|step| match step {
+            Step::Annotate {
+                resource_version, ..
+            } => Some(resource_version.as_deref()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        versions,
+        [Some("7"), None],
+        "a lost race for the Node must be noticed"
+    );
+}
+
+#[test]
+fn peers_are_changed_in_place_and_removed_last() {
+    let options =
+        peers_option("[{address: 10.0.0.1, as-number: 64513}, {address: 10.0.0.3, as-number: 1}]");
+    let live = [
+        peer("calico-0-10.0.0.1", "node-a", 64512),
+        peer("calico-0-10.0.0.2", "node-a", 64512),
+    ];
+    let shown = lines(&planned(&options, &ours(), &live).unwrap());
+    let (changed, line) = wave_of(&shown, "calico-0-10.0.0.1").unwrap();
+    assert_eq!(
+        line,
+        "BGPPeer calico-0-10.0.0.1: asNumber 64512 → 64513 (global-bgp-peers: [0])"
+    );
+    let (created, _) = wave_of(&shown, "calico-0-10.0.0.3: created").unwrap();
+    let (removed, line) = wave_of(&shown, "calico-0-10.0.0.2").unwrap();
+    assert_eq!(
+        line,
+        "BGPPeer calico-0-10.0.0.2: deleted, no option asks for it any more"
+    );
+    assert!(
+        changed == created && created < removed && removed == shown.len() - 1,
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_state_that_is_right_costs_no_write() {
+    let options = json!({"global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]", "unit-as-numbers": "{0: 65001}"});
+    let intent = intent(&options);
+    let desired = render::node(
+        &intent,
+        &owner(),
+        Some("worker/0"),
+        "node-a".parse().unwrap(),
+    );
+    let mut annotations = json!(desired.claim);
+    annotations[ANNOTATION_AS_NUMBER] = "65001".into();
+    annotations[ANNOTATION_APPLIED] = desired.applied.into();
+    annotations["foreign"] = "x".into();
+    let live = node(&annotations, &[ANNOTATION_AS_NUMBER]);
+    let plan = planned(
+        &options,
+        &live,
+        &[peer("calico-0-10.0.0.1", "node-a", 64512)],
+    )
+    .unwrap();
+    assert!(plan.is_empty(), "{:?}", lines(&plan));
+}
+
+#[test]
+fn annotations_are_removed_not_emptied_and_only_the_charms_own() {
+    let set = json!({ANNOTATION_AS_NUMBER: "65001", ANNOTATION_CLUSTER_ID: "224.0.0.1"});
+    for (held, removed) in [
+        (vec![], vec![]),
+        (vec![ANNOTATION_AS_NUMBER], vec![ANNOTATION_AS_NUMBER]),
+        (
+            vec![ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID],
+            vec![ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID],
+        ),
+    ] {
+        let plan = planned(&json!({}), &node(&set, &held), &[]).unwrap();
+        let nulls: Vec<&str> = plan
+            .steps()
+            .filter_map(|step| match step {
+                Step::Annotate { annotations, .. } => Some(annotations),
+                _ => None,
+            })
+            .flatten()
+            .filter_map(|(key, value)| value.is_none().then_some(key.as_str()))
+            .collect();
+        assert_eq!(nulls, removed);
+    }
+}
+
+#[test]
+fn a_peer_is_this_units_by_name_and_node_and_label_or_manager() {
+    let applied = json!([{"manager": "calico-charm", "operation": "Apply"}]);
+    let by_manager = |manager: &str| {
+        let mut object = labelled("calico-0-10.0.0.9", "node-a", 1, &json!({}))
+            .value()
+            .clone();
+        object["metadata"]["managedFields"] = applied.clone();
+        object["metadata"]["managedFields"][0]["manager"] = manager.into();
+        Live::new(object)
+    };
+    let mut other_model = owner();
+    other_model.model = "other".into();
+    for (what, live, expected) in [
+        ("all three", peer("calico-0-10.0.0.9", "node-a", 1), true),
+        (
+            "labels dropped, manager left",
+            by_manager("calico-charm"),
+            true,
+        ),
+        ("neither label nor manager", by_manager("kubectl"), false),
+        (
+            "another model's",
+            labelled(
+                "calico-0-10.0.0.9",
+                "node-a",
+                1,
+                &json!(other_model.unit_labels(&unit())),
+            ),
+            false,
+        ),
+        (
+            "another Node",
+            peer("calico-0-10.0.0.9", "node-b", 1),
+            false,
+        ),
+        (
+            "another unit's name",
+            peer("calico-1-10.0.0.9", "node-a", 1),
+            false,
+        ),
+        (
+            "an application called calico-0",
+            peer("calico-0-0-10.0.0.9", "node-a", 1),
+            false,
+        ),
+        (
+            "a name of another grammar",
+            peer("calico-0-tor", "node-a", 1),
+            false,
+        ),
+    ] {
+        assert_eq!(
+            is_peer_of(&live, &unit(), &owner(), "node-a"),
+            expected,
+            "{what}"
+        );
+        let shown = lines(&planned(&json!({}), &ours(), &[live]).unwrap());
+        assert_eq!(
+            wave_of(&shown, "deleted").is_some(),
+            expected,
+            "{what}: {shown:?}"
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_is_being_deleted_is_not_deleted_again() {
+    let mut object = peer("calico-0-10.0.0.9", "node-a", 1).value().clone();
+    object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    let shown = lines(&planned(&json!({}), &ours(), &[Live::new(object)]).unwrap());
+    assert_eq!(wave_of(&shown, "deleted"), None);
+}
+
+#[test]
+fn a_wanted_name_that_somebody_else_holds_blocks_the_unit() {
+    let options = peers_option("[{address: 10.0.0.1, as-number: 64512}]");
+    let foreign = labelled(
+        "calico-0-10.0.0.1",
+        "node-a",
+        64512,
+        &json!({"made-by": "hand"}),
+    );
+    let blocked = planned(&options, &ours(), &[foreign]).unwrap_err();
+    assert_eq!(
+        blocked.message,
+        "BGPPeer calico-0-10.0.0.1 exists and is not this charm's"
+    );
+    assert!(
+        blocked
+            .remedy
+            .contains("calicoctl delete bgppeer calico-0-10.0.0.1")
+    );
+}
+
+#[test]
+fn the_peers_of_the_unit_before_go_after_the_new_ones_stand() {
+    let options = peers_option("[{address: 10.0.0.1, as-number: 64512}]");
+    let before: UnitName = "calico/7".parse().unwrap();
+    let old = labelled(
+        "calico-7-10.0.0.1",
+        "node-a",
+        64512,
+        &json!(owner().unit_labels(&before)),
+    );
+    let node = claimed_by("calico/7", "worker/7", "calico", "m");
+    let plan = planned_after(&options, &node, std::slice::from_ref(&old), Some(&before)).unwrap();
+    let shown = lines(&plan);
+    let created = wave_of(&shown, "calico-0-10.0.0.1: created").unwrap().0;
+    assert!(created < wave_of(&shown, "calico-7-10.0.0.1: deleted").unwrap().0);
+    assert!(
+        shown[0][0].contains("calico.juju.is/unit calico/7 → calico/0"),
+        "{shown:?}"
+    );
+    let shown = lines(&planned(&options, &ours(), &[old]).unwrap());
+    assert_eq!(wave_of(&shown, "deleted"), None, "only of a predecessor");
+}
+
+#[test]
+fn a_unit_that_goes_takes_its_own_things_and_its_record_last() {
+    let mut annotations = ours().value()["metadata"]["annotations"].clone();
+    annotations[ANNOTATION_AS_NUMBER] = "65001".into();
+    annotations[ANNOTATION_CLUSTER_ID] = "224.0.0.1".into();
+    annotations["projectcalico.org/IPv4Address"] = "10.0.0.5/24".into();
+    let live = node(&annotations, &[ANNOTATION_CLUSTER_ID]);
+    let peers = [
+        peer("calico-0-10.0.0.1", "node-a", 1),
+        peer("calico-1-10.0.0.1", "node-b", 1),
+    ];
+    let shown = lines(&plan_release(&live, &unit(), &owner(), &peers));
+    assert_eq!(
+        shown,
+        [
+            vec!["Node node-a: projectcalico.org/RouteReflectorClusterID 224.0.0.1 removed"],
+            vec!["BGPPeer calico-0-10.0.0.1: deleted, its unit is going"],
+            vec![
+                "Node node-a: calico.juju.is/unit calico/0 removed, calico.juju.is/application calico removed, calico.juju.is/model m removed, calico.juju.is/principal worker/0 removed"
+            ],
+        ]
+    );
+    assert!(plan_release(&node(&json!({}), &[]), &unit(), &owner(), &[]).is_empty());
+}
