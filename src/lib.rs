@@ -4,14 +4,24 @@
 //!
 //! | module | what it does | does IO |
 //! |---|---|---|
+//! | [`juju`] | hook tools and hook environment, to [`config::RawConfig`] and [`model::UnitFacts`] | yes |
 //! | [`config`] | one field an option: [`config::CharmConfig`], or every problem at once | no |
 //! | [`model`] | newtypes, and [`model::Intent`]: what this unit and this cluster should be | no |
 //! | [`render`] | an intent to typed Calico objects | no |
 //! | [`plan`] | desired against observed objects, to an ordered plan | no |
+//! | [`cluster`] | reads what is there, carries a plan out | yes |
+//! | [`host`] | what a hook reads and sets on its machine | yes |
 //! | [`status`] | one outcome, one Juju status | no |
+//! | [`charm`] | the only place that strings these together | yes |
+//! | [`cli`] | the commands; `hook` is one of them | yes |
 
+pub mod charm;
+pub mod cli;
+pub mod cluster;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod config;
+pub mod host;
+pub mod juju;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

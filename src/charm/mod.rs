@@ -1,0 +1,133 @@
+//! The only place that strings the parts together: one hook from Juju's facts to Juju's status. Performs IO.
+
+mod disposition;
+mod facts;
+mod publish;
+mod reconcile;
+mod report;
+mod sweep;
+mod teardown;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cluster::{ConnectError, Kubernetes, connect};
+use crate::config::RawConfigError;
+use crate::host::Host;
+use crate::juju::tools::ToolError;
+use crate::juju::{Hook, HookTools, JujuContext};
+use crate::model::{UnitName, UnitNameError};
+use crate::render::Owner;
+use crate::status::Status;
+
+pub use report::Report;
+
+/// How long a hook may spend on the Kubernetes API: Juju runs one hook at a time on a machine, and a slow one stalls
+/// the principal's.
+const API_DEADLINE: Duration = Duration::from_secs(40);
+
+/// Where the Kubernetes API is.
+#[derive(Clone)]
+pub enum Access {
+    /// A kubeconfig file, which may not be there yet.
+    Kubeconfig(PathBuf),
+    /// A client that is ready, as the simulation has.
+    Client(kube::Client),
+}
+
+impl Access {
+    /// The kubeconfig hooks use: `KUBECONFIG` where it is set (Juju sets none), else root's, by its full path since hooks
+    /// have no `HOME`.
+    #[must_use]
+    pub fn of_hooks(kubeconfig: Option<String>) -> Self {
+        let path = kubeconfig.filter(|path| !path.is_empty());
+        Self::Kubeconfig(path.map_or_else(|| Path::new("/root/.kube/config").into(), Into::into))
+    }
+
+    async fn kubernetes(&self) -> Result<Option<Kubernetes>, ConnectError> {
+        match self {
+            Self::Client(client) => Ok(Some(Kubernetes::new(client.clone()))),
+            Self::Kubeconfig(path) if !path.exists() => Ok(None),
+            Self::Kubeconfig(path) => connect(path)
+                .await
+                .map(|client| Some(Kubernetes::new(client))),
+        }
+    }
+}
+
+/// All a hook touches: Juju, the machine, the cluster.
+pub struct Surroundings<'a, T, H> {
+    /// What the hook's environment says.
+    pub context: &'a JujuContext,
+    /// The hook tools.
+    pub tools: &'a T,
+    /// The machine.
+    pub host: &'a H,
+    /// The Kubernetes API.
+    pub access: &'a Access,
+}
+
+/// Why a hook has to fail, so that Juju runs it again: never for a user's mistake or an absent API.
+#[derive(Debug, thiserror::Error)]
+pub enum HookError {
+    /// `JUJU_UNIT_NAME` is no unit name.
+    #[error("JUJU_UNIT_NAME is not a unit name")]
+    Unit(#[source] UnitNameError),
+    /// `config-get` answered with something that is no map of options.
+    #[error("config-get answered with something that is no map of options")]
+    Options(#[source] RawConfigError),
+    /// A hook tool failed.
+    #[error("a hook tool failed")]
+    Tool(#[from] ToolError),
+}
+
+/// Who this unit is.
+struct Identity {
+    unit: UnitName,
+    owner: Owner,
+}
+
+impl Identity {
+    fn new(context: &JujuContext) -> Result<Self, HookError> {
+        let unit: UnitName = context.unit.parse().map_err(HookError::Unit)?;
+        let owner = Owner {
+            model: context.model_uuid.clone(),
+            application: unit.application().to_owned(),
+        };
+        Ok(Self { unit, owner })
+    }
+}
+
+/// Runs one hook to its end, status and log included.
+///
+/// # Errors
+/// Only when a hook tool fails or Juju's environment makes no sense.
+pub async fn run_hook<T: HookTools, H: Host>(
+    hook: Hook,
+    surroundings: &Surroundings<'_, T, H>,
+) -> Result<Report, HookError> {
+    let identity = Identity::new(surroundings.context)?;
+    let mut report = Report::default();
+    if hook.is_teardown() {
+        teardown::run(surroundings, &identity, &mut report).await;
+        publish::log(surroundings.tools, hook, &report).await?;
+        return Ok(report);
+    }
+    let juju = facts::read(surroundings.tools, surroundings.context).await?;
+    let published = reconcile::run(surroundings, &identity, &juju, &mut report).await;
+    publish::all(surroundings, hook, &juju, published.as_ref(), &report).await?;
+    Ok(report)
+}
+
+/// The Kubernetes API, or the status that says why there is none.
+async fn reach(access: &Access) -> Result<Kubernetes, Status> {
+    match access.kubernetes().await {
+        Ok(Some(kubernetes)) => Ok(kubernetes),
+        Ok(None) => Err(Status::waiting("Waiting for Kubernetes config.")),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::debug!(%error, cause, "no Kubernetes client");
+            Err(Status::waiting(&error))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Tells Juju the outcome: relation data, log, status, version. Performs IO.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use futures::try_join;
+
+use super::facts::{JujuFacts, Relation};
+use super::{Report, Surroundings};
+use crate::host::Host;
+use crate::juju::Hook;
+use crate::juju::tools::{self, HookTools, LogLevel, ToolError};
+
+/// File name of the CNI configuration; the control plane looks for `calico` in it.
+const CNI_CONF_FILE: &str = "10-calico.conflist";
+
+/// What other charms may know once the options are valid.
+pub struct Published {
+    /// The pod networks, as `cidr` names them.
+    pub cidr: String,
+    /// This unit's addresses with their prefix lengths.
+    pub addresses: String,
+}
+
+/// Publishes relation data and says everything the report holds.
+///
+/// # Errors
+/// When a hook tool fails.
+pub async fn all<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
+    hook: Hook,
+    juju: &JujuFacts,
+    published: Option<&Published>,
+    report: &Report,
+) -> Result<(), ToolError> {
+    let tools = surroundings.tools;
+    let status = report.final_status();
+    let version = report.version.as_deref().filter(|_| juju.leader);
+    try_join!(
+        relations(surroundings, juju, published, report),
+        log(tools, hook, report),
+        tools::status_set(tools, status.kind().as_str(), status.message()),
+        async {
+            match version {
+                Some(version) => tools::application_version_set(tools, version).await,
+                None => Ok(()),
+            }
+        },
+    )?;
+    Ok(())
+}
+
+async fn relations<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
+    juju: &JujuFacts,
+    published: Option<&Published>,
+    report: &Report,
+) -> Result<(), ToolError> {
+    let Some(published) = published else {
+        return Ok(());
+    };
+    let to_principal = BTreeMap::from([
+        ("cidr".to_owned(), published.cidr.clone()),
+        ("cni-conf-file".to_owned(), CNI_CONF_FILE.to_owned()),
+    ]);
+    let mut to_units = BTreeMap::from([("addresses".to_owned(), published.addresses.clone())]);
+    to_units.extend(report.node.clone().map(|node| ("node".to_owned(), node)));
+    let principal = surroundings.context.principal.clone();
+    to_units.extend(principal.map(|principal| ("principal".to_owned(), principal)));
+    let writes = juju
+        .cni
+        .iter()
+        .map(|relation| (relation, &to_principal))
+        .chain(juju.fabric.iter().map(|relation| (relation, &to_units)))
+        .map(|(relation, wanted)| set(surroundings.tools, relation, wanted));
+    try_join_all(writes).await.map(drop)
+}
+
+/// Writes what differs and nothing else: every write wakes the other side.
+async fn set<T: HookTools>(
+    tools: &T,
+    relation: &Relation,
+    wanted: &BTreeMap<String, String>,
+) -> Result<(), ToolError> {
+    let changed: BTreeMap<String, String> = wanted
+        .iter()
+        .filter(|(key, value)| relation.own.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    tools::relation_set(tools, &relation.id, &changed).await
+}
+
+/// The log, one `juju-log` a level: hook tools cost tens of milliseconds each. The summary line goes to the log when
+/// there was something to do, and to standard output, which Juju keeps at DEBUG for free, when there was not.
+///
+/// # Errors
+/// When `juju-log` fails.
+pub async fn log<T: HookTools>(tools: &T, hook: Hook, report: &Report) -> Result<(), ToolError> {
+    let summary = format!(
+        "{hook}: {} changed, {}",
+        counted(report.writes, "object"),
+        report.final_status()
+    );
+    let at = |wanted: LogLevel| -> Vec<&str> {
+        let lines = report.lines().iter().filter(|(level, _)| *level == wanted);
+        lines.map(|(_, line)| line.as_str()).collect()
+    };
+    let mut info = at(LogLevel::Info);
+    if report.lines().is_empty() && report.writes == 0 {
+        tracing::debug!("{summary}");
+    } else {
+        info.push(&summary);
+    }
+    for (level, lines) in [
+        (LogLevel::Error, at(LogLevel::Error)),
+        (LogLevel::Warning, at(LogLevel::Warning)),
+        (LogLevel::Info, info),
+    ] {
+        if !lines.is_empty() {
+            tools::juju_log(tools, level, &lines.join("\n")).await?;
+        }
+    }
+    Ok(())
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

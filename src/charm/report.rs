@@ -1,0 +1,68 @@
+//! What a hook has to say: its log lines, its status, what it found out on the way.
+
+use std::fmt;
+
+use crate::juju::tools::LogLevel;
+use crate::status::Status;
+
+/// The outcome of one hook, collected while it runs and told to Juju once at its end.
+#[derive(Debug, Default)]
+pub struct Report {
+    lines: Vec<(LogLevel, String)>,
+    status: Option<Status>,
+    notes: Vec<String>,
+    /// Calico's version, for `application-version-set`.
+    pub version: Option<String>,
+    /// The Node this unit looks after, once it is known.
+    pub node: Option<String>,
+    /// Writes that were carried out.
+    pub writes: usize,
+}
+
+impl Report {
+    /// Something changed.
+    pub fn info(&mut self, line: impl fmt::Display) {
+        self.line(LogLevel::Info, line.to_string());
+    }
+
+    /// The operator should look at it.
+    pub fn warning(&mut self, line: impl fmt::Display) {
+        self.line(LogLevel::Warning, line.to_string());
+    }
+
+    /// Something could not be done.
+    pub fn error(&mut self, line: impl fmt::Display) {
+        self.line(LogLevel::Error, line.to_string());
+    }
+
+    fn line(&mut self, level: LogLevel, line: String) {
+        self.lines.push((level, line));
+    }
+
+    /// Something worth seeing beside `Ready`.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Adds a status; the most urgent one wins, the first on a tie.
+    pub fn status(&mut self, status: Status) {
+        self.status = Some(match self.status.take() {
+            Some(earlier) => earlier.or_more_urgent(status),
+            None => status,
+        });
+    }
+
+    /// The one status of the hook: what was set, or `Ready`.
+    #[must_use]
+    pub fn final_status(&self) -> Status {
+        self.status
+            .clone()
+            .unwrap_or_else(|| Status::ready(&self.notes))
+    }
+
+    /// The log lines in order.
+    #[must_use]
+    pub fn lines(&self) -> &[(LogLevel, String)] {
+        &self.lines
+    }
+}

@@ -1,0 +1,76 @@
+//! From a kubeconfig file to a client with deadlines. Performs IO.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ConfigExt};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tower::{BoxError, ServiceBuilder};
+
+/// How long the TCP connection to the API server may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no client. No variant carries the file's content: it holds the cluster's admin token.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The file is missing or is no kubeconfig.
+    #[error("cannot use the kubeconfig {path}")]
+    Kubeconfig {
+        /// The file that was read.
+        path: String,
+        /// What is wrong with it.
+        source: Box<kube::config::KubeconfigError>,
+    },
+    /// Its certificates or credentials cannot be used.
+    #[error("cannot use the credentials of the kubeconfig {path}")]
+    Credentials {
+        /// The file that was read.
+        path: String,
+        /// What is wrong with them.
+        source: Box<kube::Error>,
+    },
+}
+
+/// Builds a client from the kubeconfig at `path`.
+///
+/// Proxies are never used: Juju's proxy settings are for fetching packages, and API traffic must not go to them
+/// (`JUJU_CHARM_HTTP_PROXY`, legacy `http_proxy`). `TCP_NODELAY` is set because kube's own connector leaves it off,
+/// which costs a delayed acknowledgement (40 ms) whenever requests run side by side.
+///
+/// # Errors
+/// When the file cannot be read, is no kubeconfig, or its credentials cannot be used.
+pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
+    let shown = || path.display().to_string();
+    let kubeconfig = |source| ConnectError::Kubeconfig {
+        path: shown(),
+        source: Box::new(source),
+    };
+    let file = Kubeconfig::read_from(path).map_err(kubeconfig)?;
+    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .map_err(kubeconfig)?;
+    config.proxy_url = None;
+    client(&config).map_err(|source| ConnectError::Credentials {
+        path: shown(),
+        source: Box::new(source),
+    })
+}
+
+fn client(config: &Config) -> Result<Client, kube::Error> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}

@@ -1,0 +1,14 @@
+//! Reads what is in the cluster and carries a plan out. Performs IO.
+
+pub mod affinity;
+pub mod apply;
+pub mod connect;
+pub mod kubernetes;
+pub mod mode;
+pub mod node;
+
+pub use apply::{StepResult, apply_plan, list_blocks};
+pub use connect::{ConnectError, connect};
+pub use kubernetes::{ApiError, Failure, Kubernetes, escape};
+pub use mode::{Mode, Obstacle, mode};
+pub use node::{find_node, node_path, runs_pods};

@@ -1,0 +1,91 @@
+//! Which Node this unit looks after. Performs IO.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::Kubernetes;
+use super::kubernetes::ApiError;
+use crate::host::Host;
+use crate::plan::Live;
+
+/// The Node called like the lower-cased host name, else like the fully qualified one (kubelet on AWS registers so),
+/// else the one that holds one of the machine's addresses. A Node whose InternalIP the machine does not have is never
+/// taken, whatever its name. `None` when no Node matches yet.
+///
+/// # Errors
+/// When the API cannot be asked.
+pub async fn find_node<H: Host>(
+    kubernetes: &Kubernetes,
+    host: &H,
+    by_hostname: Option<Value>,
+    addresses: &[IpAddr],
+) -> Result<Option<Live>, ApiError> {
+    let ours = |node: &Value| holds_internal_ip(node, addresses);
+    if let Some(node) = by_hostname.filter(ours) {
+        return Ok(Some(Live::new(node)));
+    }
+    if let Some(name) = host.fqdn().await.map(|name| name.to_lowercase())
+        && name != host.hostname().to_lowercase()
+        && let Some(node) = kubernetes.get(&node_path(&name)).await?.filter(ours)
+    {
+        return Ok(Some(Live::new(node)));
+    }
+    let nodes = kubernetes.list("/api/v1/nodes", "").await?;
+    let found = nodes
+        .into_iter()
+        .find(|node| internal_ips(node).any(|ip| addresses.contains(&ip)));
+    Ok(found.map(Live::new))
+}
+
+/// Path of one Node.
+#[must_use]
+pub fn node_path(name: &str) -> String {
+    format!("/api/v1/nodes/{name}")
+}
+
+/// Whether the Node's InternalIP is one of the machine's addresses; a Node that has none yet contradicts nothing.
+fn holds_internal_ip(node: &Value, addresses: &[IpAddr]) -> bool {
+    let mut found = internal_ips(node).peekable();
+    found.peek().is_none() || found.any(|ip| addresses.contains(&ip))
+}
+
+fn internal_ips(node: &Value) -> impl Iterator<Item = IpAddr> {
+    node["status"]["addresses"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|address| address["type"] == "InternalIP")
+        .filter_map(|address| address["address"].as_str()?.parse().ok())
+}
+
+/// Whether a Node runs pods whose traffic depends on Calico: any that is not on the host's network and has not ended.
+///
+/// # Errors
+/// When the API cannot be asked.
+pub async fn runs_pods(kubernetes: &Kubernetes, node: &str) -> Result<bool, ApiError> {
+    let query = format!("fieldSelector=spec.nodeName%3D{node}");
+    let pods = kubernetes.list("/api/v1/pods", &query).await?;
+    Ok(pods.iter().any(|pod| {
+        let ended = matches!(
+            pod["status"]["phase"].as_str(),
+            Some("Succeeded" | "Failed")
+        );
+        !ended && pod["spec"]["hostNetwork"] != true
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_internal_ip_decides() {
+        let node = |ip: &str| json!({"status": {"addresses": [{"type": "Hostname", "address": "a"}, {"type": "InternalIP", "address": ip}]}});
+        let ours: Vec<IpAddr> = vec!["10.0.0.5".parse().unwrap()];
+        assert!(holds_internal_ip(&node("10.0.0.5"), &ours));
+        assert!(!holds_internal_ip(&node("10.0.0.6"), &ours));
+        assert!(holds_internal_ip(&json!({}), &ours));
+    }
+}

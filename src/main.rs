@@ -1,0 +1,7 @@
+//! `calico-charm`: see the library for what it does.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    calico_charm::cli::main()
+}
