@@ -14,6 +14,7 @@
 //! | [`status`] | one outcome, one Juju status | no |
 //! | [`charm`] | the only place that strings these together | yes |
 //! | [`cli`] | the commands; `hook` is one of them | yes |
+//! | [`sim`] | a Kubernetes API and a Juju model in this process | no |
 
 pub mod charm;
 pub mod cli;
@@ -28,5 +29,6 @@ pub mod model;
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod render;
+pub mod sim;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod status;

@@ -1,0 +1,54 @@
+//! Requests as they are recorded, and what can be made to go wrong with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::request::Verb;
+
+/// One request the server was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// Who sent it: the name its client was made with.
+    pub caller: String,
+    /// What it does.
+    pub verb: Verb,
+    /// The path, still percent-encoded.
+    pub path: String,
+    /// The query, still percent-encoded.
+    pub query: String,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+    /// The HTTP status of the answer; 0 before there is one, and where the connection broke first.
+    pub status: u16,
+}
+
+impl RequestRecord {
+    /// Whether it asked for a change that is meant to last.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.verb.writes() && !self.dry_run
+    }
+}
+
+/// What goes wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is answered with this status instead of being carried out.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// The reason in the `Status` object.
+        reason: String,
+        /// Seconds for the `Retry-After` header.
+        retry_after: Option<u32>,
+    },
+    /// The connection is refused; nothing is carried out.
+    Refuse,
+    /// It is carried out, and the connection breaks before the answer.
+    DropReplyAfterEffect,
+    /// It is carried out after this time, on tokio's clock.
+    Delay(Duration),
+}
+
+/// Looks at each request before it is carried out, and says what goes wrong with it.
+pub type Gate = Arc<dyn Fn(&RequestRecord) -> Option<Fault> + Send + Sync>;

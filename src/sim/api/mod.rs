@@ -1,0 +1,450 @@
+//! A Kubernetes API in this process: what a kube-apiserver 1.36 does, as far as this charm uses it.
+//!
+//! ```text
+//! kube::Client ─► service ─► gate (faults) ─► request ─► read | write | discovery ─► store
+//!                                                         │
+//!                                                         └─ managed (who owns what) ─ typed ─ schema
+//! ```
+//!
+//! Served: nodes, pods, secrets, configmaps, namespaces, daemonsets, apiservices and customresourcedefinitions, and
+//! Calico's kinds in the groups of the deployment [`Mode`]; get, list (paged, selectors), create, update, merge patch,
+//! server-side apply and delete, each also as a dry run; whole objects or metadata only. Not served: watch, delete of
+//! collections, JSON and strategic patches, subresources, `generateName`, YAML bodies, `pattern` in schemas. An
+//! aggregated server shows the objects of the v1 group as they are: what libcalico does to their metadata is not done.
+//!
+//! Everything is counted, nothing is drawn: uids and resource versions come from counters, the clock is set and moves
+//! with each request.
+
+mod builtin;
+mod discovery;
+mod fault;
+mod fields;
+mod managed;
+mod read;
+mod request;
+mod resource;
+mod route;
+mod rules;
+mod schema;
+mod selector;
+mod service;
+mod status_error;
+mod store;
+mod typed;
+mod validate;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use fault::{Fault, Gate, RequestRecord};
+pub use request::Verb;
+pub use status_error::StatusError;
+
+use request::Options;
+use resource::{Catalog, Origin, Resource, V3_GROUP};
+use schema::Schema;
+use store::{Store, Stored, text_at};
+use write::{Outcome, Write, merge_json};
+
+/// How Calico's kinds are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Definitions in `crd.projectcalico.org/v1` only.
+    CrdV1,
+    /// These, and Calico's API server with `projectcalico.org/v3` over the same objects.
+    Aggregated,
+    /// Definitions in `projectcalico.org/v3` only.
+    NativeV3,
+}
+
+/// The server. Clones are the same server.
+#[derive(Clone)]
+pub struct ApiServer {
+    state: Arc<Mutex<State>>,
+    gate: Arc<Mutex<Option<Gate>>>,
+}
+
+struct State {
+    catalog: Catalog,
+    store: Store,
+    requests: Vec<RequestRecord>,
+    writes: usize,
+    int32: bool,
+    /// Whether the aggregated server answers.
+    aggregated_available: bool,
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiServer")
+            .field("resource_version", &self.resource_version())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ApiServer {
+    /// A server with no nodes and no Calico objects.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        let server = Self::bare();
+        server.install(mode);
+        server
+    }
+
+    /// A server that knows nothing of Calico.
+    #[must_use]
+    pub fn bare() -> Self {
+        let state = State {
+            catalog: Catalog::kubernetes(),
+            store: Store::new(),
+            requests: Vec::new(),
+            writes: 0,
+            int32: true,
+            aggregated_available: true,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            gate: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    /// Serves Calico's kinds from now on; for a [`ApiServer::bare`] server.
+    pub fn install(&self, mode: Mode) {
+        let mut state = self.state();
+        match mode {
+            Mode::CrdV1 => state.catalog.add_crd_group(),
+            Mode::Aggregated => {
+                state.catalog.add_crd_group();
+                state.catalog.add_aggregated_group();
+            }
+            Mode::NativeV3 => state.catalog.add_native_group(false),
+        }
+        state.publish_definitions();
+    }
+
+    /// A client of this server. It needs a tokio runtime, here and later.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        self.client_as("")
+    }
+
+    /// A client whose requests are recorded under this name.
+    #[must_use]
+    pub fn client_as(&self, caller: &str) -> kube::Client {
+        service::client(self.clone(), caller.to_owned())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates an object, or replaces the one of the same name, as `manager` would through the API, but unchecked: it
+    /// may be what an older definition let in.
+    ///
+    /// # Errors
+    /// When the kind is not served.
+    pub fn insert(&self, manager: &str, object: Value) -> Result<Value, StatusError> {
+        let mut state = self.state();
+        state.store.move_on();
+        let resource = state.resource_of(&object)?;
+        state.store_unchecked(&resource, manager, object)
+    }
+
+    /// Merges a patch (RFC 7386) into an object as `manager`, unchecked.
+    ///
+    /// # Errors
+    /// When the kind is not served, or there is no such object.
+    pub fn merge(
+        &self,
+        manager: &str,
+        kind: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value, StatusError> {
+        let mut state = self.state();
+        state.store.move_on();
+        let resource = state.resource_of_kind(kind)?;
+        let stored = state
+            .find(&resource, name)
+            .ok_or_else(|| StatusError::not_found(&resource, name))?;
+        let mut object = stored.object.clone();
+        merge_json(&mut object, patch);
+        state.store_unchecked(&resource, manager, object)
+    }
+
+    /// Takes an object away, finalizers or not.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "what was there is seldom of interest"
+    )]
+    pub fn remove(&self, kind: &str, name: &str) -> Option<Value> {
+        let mut state = self.state();
+        let resource = state.resource_of_kind(kind).ok()?;
+        let (namespace, name) = name.rsplit_once('/').unwrap_or(("", name));
+        let removed = state.store.remove(&resource, namespace, name)?;
+        Some(removed.seen_as(&resource))
+    }
+
+    /// The object of this kind (`BGPPeer` or `bgppeers`) and name (with its namespace before a slash, if it has one).
+    #[must_use]
+    pub fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        let state = self.state();
+        let resource = state.resource_of_kind(kind).ok()?;
+        state
+            .find(&resource, name)
+            .map(|stored| stored.seen_as(&resource))
+    }
+
+    /// All objects of a kind, by name.
+    #[must_use]
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        let state = self.state();
+        let Ok(resource) = state.resource_of_kind(kind) else {
+            return Vec::new();
+        };
+        state
+            .store
+            .collection(&resource)
+            .values()
+            .map(|stored| stored.seen_as(&resource))
+            .collect()
+    }
+
+    /// Every object but the server's own definitions, in one order: by group, kind and name.
+    #[must_use]
+    pub fn dump(&self) -> Vec<Value> {
+        let state = self.state();
+        let own = ["customresourcedefinitions", "apiservices"];
+        let resources = state
+            .catalog
+            .iter()
+            .filter(|resource| resource.origin != Origin::Aggregated);
+        resources
+            .filter(|resource| !own.contains(&resource.plural))
+            .flat_map(|resource| {
+                let objects = state.store.collection(resource);
+                objects
+                    .values()
+                    .map(|stored| stored.seen_as(resource))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Every request so far, in order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.state().requests.clone()
+    }
+
+    /// The requests since they were last taken.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "taking them is also how they are forgotten"
+    )]
+    pub fn take_requests(&self) -> Vec<RequestRecord> {
+        std::mem::take(&mut self.state().requests)
+    }
+
+    /// How many writing requests there were in all, dry runs apart, whether they changed something or not.
+    #[must_use]
+    pub fn write_count(&self) -> usize {
+        self.state().writes
+    }
+
+    /// The newest resource version: it stays as long as nothing changes.
+    #[must_use]
+    pub fn resource_version(&self) -> u64 {
+        self.state().store.resource_version()
+    }
+
+    /// Has every request looked at first. The gate may use the server.
+    pub fn set_gate(&self, gate: impl Fn(&RequestRecord) -> Option<Fault> + Send + Sync + 'static) {
+        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(gate));
+    }
+
+    /// Lets all requests pass again.
+    pub fn clear_gate(&self) {
+        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The server's time since 1970.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.state().store.now()
+    }
+
+    /// Sets the time, since 1970.
+    pub fn set_now(&self, now: Duration) {
+        self.state().store.set_now(now);
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.state();
+        let now = state.store.now();
+        state.store.set_now(now + by);
+    }
+
+    /// How far the time moves with each request; one second at first.
+    pub fn set_tick(&self, tick: Duration) {
+        self.state().store.tick = tick;
+    }
+
+    /// Whether `format: int32` bounds a number, as it does from Kubernetes 1.36 on.
+    pub fn set_enforce_int32(&self, enforce: bool) {
+        self.state().int32 = enforce;
+    }
+
+    /// Whether Calico's own API server answers, where there is one: when not, its group gives 503 and its APIService is
+    /// not Available.
+    pub fn set_aggregated_available(&self, available: bool) {
+        let mut state = self.state();
+        state.aggregated_available = available;
+        state.publish_api_services();
+    }
+
+    /// Starts the migration to native v3 definitions: these are served beside the v1 ones, with objects of their own,
+    /// and so is `DatastoreMigration`, of which there is none yet.
+    pub fn serve_migration(&self) {
+        let mut state = self.state();
+        state.catalog.add_migration_group();
+        if !state.catalog.has_group(V3_GROUP) {
+            state.catalog.add_native_group(true);
+        }
+        state.publish_definitions();
+    }
+
+    /// Lets the lists that are being paged through expire: their next page gets 410.
+    pub fn expire_pages(&self) {
+        self.state().store.forget_snapshots();
+    }
+
+    /// Takes the schemas of these `CustomResourceDefinition`s in place of the built-in ones; definitions of kinds that
+    /// are not served are passed over. Returns how many were taken.
+    ///
+    /// # Errors
+    /// When a definition cannot be stored.
+    pub fn install_definitions(&self, definitions: &[Value]) -> Result<usize, StatusError> {
+        let mut state = self.state();
+        let mut taken = 0;
+        for definition in definitions {
+            let (group, plural) = (
+                text_at(definition, "/spec/group"),
+                text_at(definition, "/spec/names/plural"),
+            );
+            let Some(version) = definition.pointer("/spec/versions/0") else {
+                continue;
+            };
+            let schema = version
+                .pointer("/schema/openAPIV3Schema")
+                .map(Schema::of_custom_resource);
+            let status = version.pointer("/subresources/status").is_some();
+            let Some(schema) = schema else { continue };
+            if state.catalog.set_schema(group, plural, schema, status) {
+                taken += 1;
+                let mut published = definition.clone();
+                published["status"] = serde_json::json!({
+                    "conditions": [{"type": "Established", "status": "True", "reason": "InitialNamesAccepted"}],
+                    "storedVersions": [version["name"]],
+                });
+                let resource = state.resource_of_kind("customresourcedefinitions")?;
+                state.store_unchecked(&resource, "kube-apiserver", published)?;
+            }
+        }
+        Ok(taken)
+    }
+}
+
+impl State {
+    fn resource_of(&self, object: &Value) -> Result<Arc<Resource>, StatusError> {
+        let found = self.catalog.of_object(object).cloned();
+        found.ok_or_else(|| {
+            let (version, kind) = (text_at(object, "/apiVersion"), text_at(object, "/kind"));
+            StatusError::bad_request(format!(
+                "no matches for kind \"{kind}\" in version \"{version}\""
+            ))
+        })
+    }
+
+    fn resource_of_kind(&self, kind: &str) -> Result<Arc<Resource>, StatusError> {
+        let found = self.catalog.of_kind(kind).cloned();
+        found.ok_or_else(|| StatusError::bad_request(format!("no matches for kind \"{kind}\"")))
+    }
+
+    fn find(&self, resource: &Resource, name: &str) -> Option<Arc<Stored>> {
+        let (namespace, name) = name.rsplit_once('/').unwrap_or(("", name));
+        self.store.find(resource, namespace, name)
+    }
+
+    /// Creates or replaces an object without validation; `status` is written too.
+    fn store_unchecked(
+        &mut self,
+        resource: &Resource,
+        manager: &str,
+        object: Value,
+    ) -> Result<Value, StatusError> {
+        let namespace = text_at(&object, "/metadata/namespace").to_owned();
+        let name = text_at(&object, "/metadata/name").to_owned();
+        let unchecked = Resource {
+            status_subresource: false,
+            ..resource.clone()
+        };
+        let options = Options::default();
+        let mut write = Write {
+            store: &mut self.store,
+            resource: &unchecked,
+            namespace: &namespace,
+            options: &options,
+            manager,
+            checks: None,
+            warnings: Vec::new(),
+        };
+        let Outcome { stored, .. } = write.put_directly(&name, object)?;
+        Ok(stored.seen_as(resource))
+    }
+
+    /// Makes the definitions and `APIService`s objects of their own.
+    fn publish_definitions(&mut self) {
+        let custom: Vec<Arc<Resource>> = self
+            .catalog
+            .iter()
+            .filter(|resource| resource.origin == Origin::Custom)
+            .cloned()
+            .collect();
+        for resource in custom {
+            self.publish(discovery::definition(&resource));
+        }
+        self.publish_api_services();
+    }
+
+    fn publish_api_services(&mut self) {
+        let mut groups: Vec<Arc<Resource>> = self
+            .catalog
+            .iter()
+            .filter(|resource| resource.origin != Origin::BuiltIn)
+            .cloned()
+            .collect();
+        groups.dedup_by(|next, first| next.group == first.group);
+        for resource in groups {
+            let available = resource.origin != Origin::Aggregated || self.aggregated_available;
+            self.publish(discovery::api_service(&resource, available));
+        }
+    }
+
+    fn publish(&mut self, object: Value) {
+        if let Ok(resource) = self.resource_of(&object) {
+            let stored = self.store_unchecked(&resource, "kube-apiserver", object);
+            debug_assert!(
+                stored.is_ok(),
+                "the server's own objects have names: {stored:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,748 @@
+//! The writes: create, replace, apply, merge patch, delete.
+//!
+//! The order of checks is that of `apiserver/pkg/endpoints/handlers` and `registry/generic/registry/store.go`: what is
+//! wrong with the request, who owns the fields, which version it is of, what the object looks like.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::managed::{Managers, Writer};
+use super::request::{DeleteOptions, FieldValidation, Options};
+use super::resource::{Origin, Resource};
+use super::status_error::{FieldError, StatusError};
+use super::store::{Store, Stored, text_at};
+use super::validate::{self, Checks};
+
+/// One write to one place.
+pub(super) struct Write<'w> {
+    pub(super) store: &'w mut Store,
+    pub(super) resource: &'w Resource,
+    pub(super) namespace: &'w str,
+    pub(super) options: &'w Options,
+    pub(super) manager: &'w str,
+    /// Nothing to store an object whatever it looks like.
+    pub(super) checks: Option<Checks>,
+    /// Unknown fields that were dropped, for `Warning` headers.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What a write left, and whether it made the object.
+pub(super) struct Outcome {
+    pub(super) stored: Arc<Stored>,
+    pub(super) created: bool,
+}
+
+/// How a delete ended.
+pub(super) enum Deleted {
+    /// It is gone; its uid.
+    Gone { uid: String },
+    /// Finalizers keep it.
+    Held(Arc<Stored>),
+}
+
+impl Write<'_> {
+    /// POST.
+    pub(super) fn create(&mut self, body: &[u8]) -> Result<Outcome, StatusError> {
+        let object = self.decode(body)?;
+        self.create_object(object)
+    }
+
+    /// Creates or replaces an object, whichever version it is of.
+    pub(super) fn put_directly(
+        &mut self,
+        name: &str,
+        mut object: Value,
+    ) -> Result<Outcome, StatusError> {
+        if name.is_empty() {
+            return Err(StatusError::bad_request("name must be provided"));
+        }
+        validate::fill_defaults(&self.resource.schema, &mut object);
+        match self.store.find(self.resource, self.namespace, name) {
+            None => {
+                metadata(&mut object).remove("resourceVersion");
+                self.create_object(object)
+            }
+            Some(existing) => {
+                let version = text_at(&existing.object, "/metadata/resourceVersion");
+                metadata(&mut object).insert("resourceVersion".to_owned(), version.into());
+                self.commit_changed(&existing, object)
+            }
+        }
+    }
+
+    fn create_object(&mut self, mut object: Value) -> Result<Outcome, StatusError> {
+        for name in [
+            "creationTimestamp",
+            "uid",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+        ] {
+            metadata(&mut object).remove(name);
+        }
+        self.place_in_namespace(&mut object)?;
+        let given = metadata(&mut object).remove("managedFields");
+        let known = given
+            .as_ref()
+            .and_then(Managers::from_wire)
+            .unwrap_or_default();
+        let now = self.store.timestamp();
+        let api_version = self.resource.api_version();
+        let writer = Writer {
+            manager: self.manager,
+            api_version: &api_version,
+            now: &now,
+        };
+        let managers = known.after_update(
+            &self.resource.schema,
+            &self.bare_object(),
+            &object,
+            &writer,
+            self.resource.reset_field(),
+        );
+        if !text_at(&object, "/metadata/resourceVersion").is_empty() {
+            return Err(StatusError::unexpected(
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        self.commit_new(object, managers)
+    }
+
+    /// PUT.
+    pub(super) fn replace(&mut self, name: &str, body: &[u8]) -> Result<Outcome, StatusError> {
+        let mut object = self.decode(body)?;
+        self.place_in_namespace(&mut object)?;
+        check_name(&object, name)?;
+        let existing = self.existing(name)?;
+        let live_uid = self
+            .resource
+            .seen_uid(text_at(&existing.object, "/metadata/uid"));
+        let given = text_at(&object, "/metadata/uid");
+        if !given.is_empty() && given != live_uid {
+            let why = format!(
+                "Precondition failed: UID in precondition: {given}, UID in object meta: {live_uid}"
+            );
+            return Err(StatusError::conflict(self.resource, name, &why));
+        }
+        self.commit_changed(&existing, object)
+    }
+
+    /// PATCH with `application/merge-patch+json` (RFC 7386).
+    pub(super) fn merge_patch(&mut self, name: &str, body: &[u8]) -> Result<Outcome, StatusError> {
+        let patch: Value = serde_json::from_slice(body)
+            .map_err(|error| StatusError::bad_request(format!("error decoding patch: {error}")))?;
+        let existing = self.existing(name)?;
+        let mut object = existing.seen_as(self.resource);
+        merge_json(&mut object, &patch);
+        if !object.is_object() {
+            return Err(StatusError::bad_request(
+                "error decoding patch: it is not an object",
+            ));
+        }
+        let text = object.to_string();
+        let unknown = validate::prune_unknown(&self.resource.schema, &mut object);
+        if let Some(problem) = self.judge_unknown(&unknown) {
+            let error = FieldError::invalid("patch", &text.into(), &problem);
+            return Err(StatusError::invalid_kind("", "", &[error]));
+        }
+        validate::fill_defaults(&self.resource.schema, &mut object);
+        self.place_in_namespace(&mut object)?;
+        check_name(&object, name)?;
+        self.commit_changed(&existing, object)
+    }
+
+    /// PATCH with `application/apply-patch+yaml`; the body must be JSON.
+    pub(super) fn apply(&mut self, name: &str, body: &[u8]) -> Result<Outcome, StatusError> {
+        let mut config: Value = serde_json::from_slice(body)
+            .map_err(|error| StatusError::bad_request(format!("error decoding YAML: {error}")))?;
+        self.check_configuration(&config)?;
+        self.see_as_stored(&mut config);
+        let existing = self.store.find(self.resource, self.namespace, name);
+        let (live, managers) = match &existing {
+            Some(stored) => (self.request_view(stored), stored.managers.clone()),
+            None => (self.bare_object(), Managers::default()),
+        };
+        let now = self.store.timestamp();
+        let api_version = self.resource.api_version();
+        let writer = Writer {
+            manager: self.manager,
+            api_version: &api_version,
+            now: &now,
+        };
+        let force = self.options.force.unwrap_or(false);
+        let schema = Arc::clone(&self.resource.schema);
+        let applied = managers.apply(
+            &schema,
+            &live,
+            &config,
+            &writer,
+            force,
+            self.resource.reset_field(),
+        )?;
+        let mut object = applied.object.unwrap_or(live);
+        validate::fill_defaults(&schema, &mut object);
+        self.place_in_namespace(&mut object)?;
+        if let Some(stored) = existing {
+            check_name(&object, name)?;
+            return self.commit(&stored, object, applied.managers);
+        }
+        let uid = text_at(&object, "/metadata/uid");
+        if !uid.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(StatusError::conflict(self.resource, name, &why));
+        }
+        check_name(&object, name)?;
+        // A resource version is no precondition here: the object is made all the same.
+        metadata(&mut object).remove("resourceVersion");
+        self.commit_new(object, applied.managers)
+    }
+
+    /// DELETE.
+    pub(super) fn delete(
+        &mut self,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, StatusError> {
+        let existing = self.existing(name)?;
+        let uid = self
+            .resource
+            .seen_uid(text_at(&existing.object, "/metadata/uid"));
+        if let Some(given) = options.uid.as_ref().filter(|given| **given != uid) {
+            let why = format!(
+                "the UID in the precondition ({given}) does not match the UID in record ({uid}). The object might have been \
+                 deleted and then recreated"
+            );
+            return Err(StatusError::delete_conflict(self.resource, name, &why));
+        }
+        let version = text_at(&existing.object, "/metadata/resourceVersion");
+        if let Some(given) = options
+            .resource_version
+            .as_ref()
+            .filter(|given| *given != version)
+        {
+            let why = format!(
+                "the ResourceVersion in the precondition ({given}) does not match the ResourceVersion in record ({version}). \
+                 The object might have been modified"
+            );
+            return Err(StatusError::delete_conflict(self.resource, name, &why));
+        }
+        if has_finalizers(&existing.object) {
+            return Ok(Deleted::Held(
+                self.mark_deleting(&existing, options.dry_run),
+            ));
+        }
+        if !options.dry_run {
+            self.store.remove(self.resource, self.namespace, name);
+        }
+        Ok(Deleted::Gone { uid })
+    }
+
+    fn mark_deleting(&mut self, existing: &Arc<Stored>, dry_run: bool) -> Arc<Stored> {
+        if !text_at(&existing.object, "/metadata/deletionTimestamp").is_empty() {
+            return Arc::clone(existing);
+        }
+        let mut marked = Stored::clone(existing);
+        let now = self.store.timestamp();
+        let metadata = metadata(&mut marked.object);
+        metadata.insert("deletionTimestamp".to_owned(), now.into());
+        metadata.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+        if let Some(generation) = metadata.get("generation").and_then(Value::as_u64) {
+            metadata.insert("generation".to_owned(), (generation + 1).into());
+        }
+        if dry_run {
+            Arc::new(marked)
+        } else {
+            self.store.put(self.resource, marked)
+        }
+    }
+
+    fn existing(&self, name: &str) -> Result<Arc<Stored>, StatusError> {
+        let found = self.store.find(self.resource, self.namespace, name);
+        found.ok_or_else(|| StatusError::not_found(self.resource, name))
+    }
+
+    /// The body of a POST or PUT as an object of this kind: known fields only, defaults filled in.
+    fn decode(&mut self, body: &[u8]) -> Result<Value, StatusError> {
+        let (kind, version) = (self.resource.kind, self.resource.version);
+        let mut object: Value = serde_json::from_slice(body).map_err(|error| {
+            StatusError::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
+            ))
+        })?;
+        let Some(entries) = object.as_object_mut() else {
+            let message = format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: not an object"
+            );
+            return Err(StatusError::bad_request(message));
+        };
+        let expected = self.resource.api_version();
+        let given = entries
+            .entry("apiVersion")
+            .or_insert_with(|| expected.as_str().into());
+        if *given != *expected {
+            let given = given.as_str().unwrap_or_default();
+            let message = format!(
+                "the API version in the data ({given}) does not match the expected API version ({expected})"
+            );
+            return Err(StatusError::bad_request(message));
+        }
+        let given = entries.entry("kind").or_insert_with(|| kind.into());
+        if *given != *kind {
+            let given = given.as_str().unwrap_or_default();
+            let message = format!("{given} in version \"{version}\" cannot be handled as a {kind}");
+            return Err(StatusError::bad_request(message));
+        }
+        let unknown = validate::prune_unknown(&self.resource.schema, &mut object);
+        if let Some(problem) = self.judge_unknown(&unknown) {
+            let message =
+                format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {problem}");
+            return Err(StatusError::bad_request(message));
+        }
+        validate::fill_defaults(&self.resource.schema, &mut object);
+        Ok(object)
+    }
+
+    /// What strict validation says to unknown fields; otherwise they become warnings.
+    fn judge_unknown(&mut self, unknown: &[String]) -> Option<String> {
+        let texts: Vec<String> = unknown
+            .iter()
+            .map(|path| format!("unknown field \"{path}\""))
+            .collect();
+        match self.options.validation {
+            _ if texts.is_empty() => None,
+            FieldValidation::Ignore => None,
+            FieldValidation::Warn => {
+                self.warnings.extend(texts);
+                None
+            }
+            FieldValidation::Strict => Some(format!("strict decoding error: {}", texts.join(", "))),
+        }
+    }
+
+    /// The checks on an applied configuration before anything is merged.
+    fn check_configuration(&self, config: &Value) -> Result<(), StatusError> {
+        let (given_version, given_kind) =
+            (text_at(config, "/apiVersion"), text_at(config, "/kind"));
+        if given_version != self.resource.api_version() || given_kind != self.resource.kind {
+            let version = if given_version.is_empty() {
+                "/"
+            } else {
+                given_version
+            };
+            let message = format!("invalid object type: {version}, Kind={given_kind}");
+            return Err(StatusError::bad_request(message));
+        }
+        if config
+            .pointer("/metadata/managedFields")
+            .is_some_and(|fields| !fields.is_null())
+        {
+            return Err(StatusError::bad_request(
+                "metadata.managedFields must be nil",
+            ));
+        }
+        if let Some(problem) = super::typed::misfit(&self.resource.schema, config, true) {
+            let (namespace, name) = (
+                text_at(config, "/metadata/namespace"),
+                text_at(config, "/metadata/name"),
+            );
+            let message = format!(
+                "failed to create typed patch object ({namespace}/{name}; {given_version}, Kind={given_kind}): {problem}"
+            );
+            return Err(StatusError::unexpected(message));
+        }
+        Ok(())
+    }
+
+    /// An object of this kind with nothing in it.
+    fn bare_object(&self) -> Value {
+        json!({"apiVersion": self.resource.api_version(), "kind": self.resource.kind})
+    }
+
+    /// A stored object under this resource's name, its uid as stored.
+    fn request_view(&self, stored: &Stored) -> Value {
+        let mut object = stored.object.clone();
+        object["apiVersion"] = self.resource.api_version().into();
+        object["kind"] = self.resource.kind.into();
+        object
+    }
+
+    /// Turns the uid its sender saw into the one that is stored.
+    fn see_as_stored(&self, object: &mut Value) {
+        let stored = object
+            .pointer("/metadata/uid")
+            .and_then(Value::as_str)
+            .map(|uid| self.resource.seen_uid(uid));
+        if let Some(uid) = stored {
+            object["metadata"]["uid"] = uid.into();
+        }
+    }
+
+    /// `EnsureObjectNamespaceMatchesRequestNamespace` (`registry/rest/meta.go`).
+    fn place_in_namespace(&self, object: &mut Value) -> Result<(), StatusError> {
+        let metadata = metadata(object);
+        let given = metadata
+            .get("namespace")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if self.resource.namespaced && !given.is_empty() && given != self.namespace {
+            let message = "the namespace of the provided object does not match the namespace sent on the request";
+            return Err(StatusError::bad_request(message));
+        }
+        if self.resource.namespaced {
+            metadata.insert("namespace".to_owned(), self.namespace.into());
+        } else {
+            metadata.remove("namespace");
+        }
+        Ok(())
+    }
+
+    /// Stores an object that was not there before.
+    fn commit_new(
+        &mut self,
+        mut object: Value,
+        managers: Managers,
+    ) -> Result<Outcome, StatusError> {
+        if let Some(field) = self.resource.reset_field()
+            && let Some(entries) = object.as_object_mut()
+        {
+            entries.remove(field);
+        }
+        let (uid, now) = (self.store.next_uid(), self.store.timestamp());
+        let fresh = metadata(&mut object);
+        fresh.insert("uid".to_owned(), uid.into());
+        fresh.insert("creationTimestamp".to_owned(), now.into());
+        if self.resource.origin == Origin::BuiltIn {
+            fresh.remove("generation");
+        } else {
+            fresh.insert("generation".to_owned(), 1.into());
+        }
+        let errors = self.check(&object, None);
+        let name = text_at(&object, "/metadata/name").to_owned();
+        if !errors.is_empty() {
+            return Err(StatusError::invalid(self.resource, &name, &errors));
+        }
+        if self
+            .store
+            .find(self.resource, self.namespace, &name)
+            .is_some()
+        {
+            return Err(StatusError::already_exists(self.resource, &name));
+        }
+        let stored = Stored { object, managers };
+        let stored = if self.options.dry_run {
+            Arc::new(stored)
+        } else {
+            self.store.use_uid();
+            self.store.put(self.resource, stored)
+        };
+        Ok(Outcome {
+            stored,
+            created: true,
+        })
+    }
+
+    /// Stores what an ordinary write made of an object: finds out who owns what first.
+    fn commit_changed(
+        &mut self,
+        existing: &Arc<Stored>,
+        mut object: Value,
+    ) -> Result<Outcome, StatusError> {
+        self.see_as_stored(&mut object);
+        let managers = match metadata(&mut object).remove("managedFields") {
+            // An empty list is the way to stop the tracking (`isResetManagedFields`).
+            Some(given) if given == json!([]) || given == json!([{}]) => Managers::default(),
+            Some(given) => match Managers::from_wire(&given) {
+                Some(given) if !given.is_empty() => given,
+                _ => existing.managers.clone(),
+            },
+            None => existing.managers.clone(),
+        };
+        let managers = if managers.is_empty() {
+            managers
+        } else {
+            let now = self.store.timestamp();
+            let api_version = self.resource.api_version();
+            let writer = Writer {
+                manager: self.manager,
+                api_version: &api_version,
+                now: &now,
+            };
+            let live = self.request_view(existing);
+            managers.after_update(
+                &self.resource.schema,
+                &live,
+                &object,
+                &writer,
+                self.resource.reset_field(),
+            )
+        };
+        self.commit(existing, object, managers)
+    }
+
+    /// Stores a new state of an object, unless it is the old one.
+    fn commit(
+        &mut self,
+        existing: &Arc<Stored>,
+        mut object: Value,
+        mut managers: Managers,
+    ) -> Result<Outcome, StatusError> {
+        let name = existing.name().to_owned();
+        self.check_version(existing, &mut object, &name)?;
+        let old = self.request_view(existing);
+        self.keep_system_fields(&old, &mut object);
+        let errors = self.check(&object, Some(&old));
+        if !errors.is_empty() {
+            return Err(StatusError::invalid(self.resource, &name, &errors));
+        }
+        if object == old && managers.same_but_for_times(&existing.managers) {
+            managers = existing.managers.clone();
+        }
+        if object == old && managers == existing.managers {
+            return Ok(Outcome {
+                stored: Arc::clone(existing),
+                created: false,
+            });
+        }
+        let deleting = !text_at(&object, "/metadata/deletionTimestamp").is_empty();
+        let done = deleting && !has_finalizers(&object);
+        object["apiVersion"] = existing.object["apiVersion"].clone();
+        object["kind"] = existing.object["kind"].clone();
+        let stored = Stored { object, managers };
+        let stored = if self.options.dry_run {
+            Arc::new(stored)
+        } else if done {
+            self.store.remove(self.resource, self.namespace, &name);
+            Arc::new(stored)
+        } else {
+            self.store.put(self.resource, stored)
+        };
+        Ok(Outcome {
+            stored,
+            created: false,
+        })
+    }
+
+    fn check(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let Some(checks) = self.checks else {
+            return Vec::new();
+        };
+        let mut errors = old
+            .map(|old| check_metadata_update(object, old))
+            .unwrap_or_default();
+        errors.extend(check_metadata(object));
+        errors.extend(validate::check(&self.resource.schema, object, old, checks));
+        errors
+    }
+
+    /// The optimistic lock. Without a version an update of a custom resource is refused.
+    fn check_version(
+        &self,
+        existing: &Stored,
+        object: &mut Value,
+        name: &str,
+    ) -> Result<(), StatusError> {
+        let current = text_at(&existing.object, "/metadata/resourceVersion");
+        let given = text_at(object, "/metadata/resourceVersion");
+        if given.is_empty() {
+            if self.resource.origin == Origin::BuiltIn {
+                metadata(object).insert("resourceVersion".to_owned(), current.into());
+                return Ok(());
+            }
+            let error = FieldError::invalid(
+                "metadata.resourceVersion",
+                &0.into(),
+                "must be specified for an update",
+            );
+            let kind = self.resource.qualified();
+            return Err(StatusError::invalid_kind(&kind, name, &[error]));
+        }
+        if given == current {
+            Ok(())
+        } else {
+            Err(StatusError::stale(self.resource, name))
+        }
+    }
+
+    /// What an update cannot change (`BeforeUpdate`), and the count of generations.
+    fn keep_system_fields(&self, old: &Value, object: &mut Value) {
+        if let (Some(field), Some(entries)) = (self.resource.reset_field(), object.as_object_mut())
+        {
+            match old.get(field) {
+                Some(value) => entries.insert(field.to_owned(), value.clone()),
+                None => entries.remove(field),
+            };
+        }
+        let unchanged = without_metadata(old) == without_metadata(object);
+        let old = old.get("metadata").and_then(Value::as_object);
+        let kept = |name: &str| old.and_then(|old| old.get(name)).cloned();
+        let metadata = metadata(object);
+        if metadata.get("uid").is_none_or(Value::is_null) {
+            metadata.remove("uid");
+            metadata.extend(kept("uid").map(|uid| ("uid".to_owned(), uid)));
+        }
+        for name in [
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+        ] {
+            metadata.remove(name);
+            metadata.extend(kept(name).map(|value| (name.to_owned(), value)));
+        }
+        if let Some(generation) = metadata
+            .get("generation")
+            .and_then(Value::as_u64)
+            .filter(|_| !unchanged)
+        {
+            metadata.insert("generation".to_owned(), (generation + 1).into());
+        }
+    }
+}
+
+fn without_metadata(object: &Value) -> Vec<(&String, &Value)> {
+    object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "metadata")
+        .collect()
+}
+
+/// The metadata of an object, made when there is none.
+fn metadata(object: &mut Value) -> &mut Map<String, Value> {
+    if !object.is_object() {
+        *object = Value::Object(Map::new());
+    }
+    let metadata = &mut object["metadata"];
+    if !metadata.is_object() {
+        *metadata = Value::Object(Map::new());
+    }
+    metadata
+        .as_object_mut()
+        .expect("it was made an object above")
+}
+
+fn has_finalizers(object: &Value) -> bool {
+    object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .is_some_and(|all| !all.is_empty())
+}
+
+/// `checkName` (`handlers/rest.go`).
+fn check_name(object: &Value, name: &str) -> Result<(), StatusError> {
+    let given = text_at(object, "/metadata/name");
+    if given.is_empty() {
+        let message = format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        );
+        return Err(StatusError::bad_request(message));
+    }
+    if given != name {
+        let message =
+            format!("the name of the object ({given}) does not match the name on the URL ({name})");
+        return Err(StatusError::bad_request(message));
+    }
+    Ok(())
+}
+
+/// The rules on a name: a DNS-1123 subdomain (`util/validation`).
+fn check_metadata(object: &Value) -> Vec<FieldError> {
+    let name = text_at(object, "/metadata/name");
+    let mut errors = Vec::new();
+    if name.is_empty() {
+        errors.push(FieldError::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
+        return errors;
+    }
+    let value = Value::from(name);
+    if name.len() > 253 {
+        errors.push(FieldError::invalid(
+            "metadata.name",
+            &value,
+            "must be no more than 253 bytes",
+        ));
+    }
+    if !is_subdomain(name) {
+        let detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
+                      must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+                      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+        errors.push(FieldError::invalid("metadata.name", &value, detail));
+    }
+    errors
+}
+
+fn is_subdomain(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.split('.').all(|label| {
+        label.starts_with(alphanumeric)
+            && label.ends_with(alphanumeric)
+            && label.chars().all(|c| alphanumeric(c) || c == '-')
+    })
+}
+
+fn check_metadata_update(object: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let deleting = !text_at(old, "/metadata/deletionTimestamp").is_empty();
+    let finalizers = |object: &Value| {
+        object
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let known = finalizers(old);
+    let added: Vec<String> = finalizers(object)
+        .iter()
+        .filter(|one| !known.contains(one))
+        .map(Value::to_string)
+        .collect();
+    if deleting && !added.is_empty() {
+        let detail = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            added.join(", ")
+        );
+        errors.push(FieldError::forbidden("metadata.finalizers", &detail));
+    }
+    for name in ["name", "namespace", "uid"] {
+        let pointer = format!("/metadata/{name}");
+        if object.pointer(&pointer) != old.pointer(&pointer) {
+            let value = object
+                .pointer(&pointer)
+                .cloned()
+                .unwrap_or_else(|| "".into());
+            errors.push(FieldError::invalid(
+                &format!("metadata.{name}"),
+                &value,
+                "field is immutable",
+            ));
+        }
+    }
+    errors
+}
+
+/// RFC 7386.
+pub(super) fn merge_json(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(entries) = target.as_object_mut() else {
+        return;
+    };
+    for (name, change) in changes {
+        if change.is_null() {
+            entries.remove(name);
+        } else {
+            merge_json(entries.entry(name.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
