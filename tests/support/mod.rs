@@ -1,0 +1,15 @@
+//! What several test programs share.
+#![allow(
+    dead_code,
+    reason = "each test program compiles this module and uses its own part of it"
+)]
+#![allow(
+    clippy::panic,
+    reason = "clippy exempts test functions, not their helpers"
+)]
+
+pub mod control_plane;
+pub mod crds;
+pub mod juju_driver;
+pub mod juju_state;
+mod processes;
