@@ -78,7 +78,7 @@ fn log_to_stdout() {
 }
 
 /// An error and its sources in one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

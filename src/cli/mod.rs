@@ -1,14 +1,28 @@
 //! The commands. Performs IO.
 
+pub mod diagnostics;
+pub mod fabric;
+mod fold;
 mod hook;
+mod plan;
+mod render;
+mod simulate;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use diagnostics::Diagnostic;
+use fabric::{Fabric, Refused, SourceFile};
 
 /// Exit status of wrong usage (`EX_USAGE`): clap's own 2 would read as "there are changes".
 const USAGE: u8 = 64;
+
+/// Version of every JSON document that the commands print; a field may come with the same version, none may go.
+const FORMAT_VERSION: u32 = 1;
 
 /// Configures Calico networking on Charmed Kubernetes.
 #[derive(Debug, Parser)]
@@ -20,11 +34,86 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run every unit's hooks against a Kubernetes API in this process, and show what comes of it
+    Simulate(simulate::Arguments),
+    /// Print the objects that the options ask for, for `kubectl apply`
+    Render(render::Arguments),
+    /// Compare the objects that the options ask for with a live cluster; changes nothing
+    Plan(plan::Arguments),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Run one Juju hook; Juju does this, through the files in hooks/
     Hook {
         /// The hook's name, for example config-changed
         name: String,
     },
+}
+
+/// The files that every command but `hook` works on.
+#[derive(Debug, Args)]
+struct FabricArguments {
+    /// Options and units: fabric files, Juju bundles, the output of `juju config calico` and of `juju status
+    /// --format=json`; `-` is standard input. They complete each other, the later one counts
+    #[arg(value_name = "FABRIC", required = true)]
+    files: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// For programs: one document with a `format_version`
+    Json,
+}
+
+/// Why a command ends without its result; what there is to say has been said.
+type Failed = ExitCode;
+
+impl FabricArguments {
+    /// Reads the files.
+    fn read(&self, json: bool) -> Result<Fabric, Failed> {
+        fabric::read(&self.files)
+            .map_err(|Refused { files, diagnostics }| refuse(&files, &diagnostics, json))
+    }
+}
+
+/// Shows what is wrong, as JSON on standard output or for people on standard error.
+fn refuse(files: &[SourceFile], diagnostics: &[Diagnostic], json: bool) -> Failed {
+    if json {
+        return match print_json(&diagnostics::to_json(files, diagnostics)) {
+            Ok(()) => ExitCode::FAILURE,
+            Err(failed) => failed,
+        };
+    }
+    eprint!("{}", diagnostics::to_text(files, diagnostics));
+    ExitCode::FAILURE
+}
+
+/// Shows one error that is about no file.
+fn fail(message: &str, json: bool) -> Failed {
+    refuse(&[], &[Diagnostic::new(message, None)], json)
+}
+
+/// Wrong usage that only shows with the files read.
+fn wrong_usage(message: &str) -> Failed {
+    eprintln!("error: {message}");
+    ExitCode::from(USAGE)
+}
+
+/// Prints to standard output. A reader that has gone away (`| head`) ends the command without a word.
+fn print(text: &str) -> Result<(), Failed> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|_| ExitCode::FAILURE)
+}
+
+fn print_json(document: &Value) -> Result<(), Failed> {
+    print(&format!("{document:#}\n"))
 }
 
 /// Parses the command line and runs one command.
@@ -41,7 +130,46 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    match arguments.command {
-        Command::Hook { name } => hook::run(&name),
+    let result = match arguments.command {
+        Command::Hook { name } => return hook::run(&name),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Completions { shell } => completions(shell),
+    };
+    result.unwrap_or_else(|failed| failed)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failed> {
+    let mut script = Vec::new();
+    let mut command = Arguments::command();
+    clap_complete::generate(shell, &mut command, "calico-charm", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A runtime for the commands that talk to an API, a real one or this process's own.
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| fail(&format!("cannot start: {error}"), false))
+}
+
+/// `1 object`, `2 objects`.
+fn counted(number: usize, noun: &str) -> String {
+    let plural = match (number, noun.ends_with('y')) {
+        (1, _) | (_, true) => "",
+        _ => "s",
+    };
+    format!("{number} {noun}{plural}")
+}
+
+/// A JSON document of a command, with its version.
+fn document(mut fields: Value) -> Value {
+    let mut document = json!({"format_version": FORMAT_VERSION});
+    if let (Some(document), Some(fields)) = (document.as_object_mut(), fields.as_object_mut()) {
+        document.append(fields);
     }
+    document
 }

@@ -18,6 +18,8 @@ pub(super) enum Element {
     Key(BTreeMap<String, String>),
     /// The item of a set.
     Item(String),
+    /// The item of an atomic list at this place; only printed.
+    Index(usize),
 }
 
 impl Element {
@@ -30,6 +32,7 @@ impl Element {
             Self::Field(name) => format!("f:{name}"),
             Self::Key(keys) => format!("k:{}", key_object(keys)),
             Self::Item(value) => format!("v:{value}"),
+            Self::Index(index) => format!("i:{index}"),
         }
     }
 
@@ -40,6 +43,7 @@ impl Element {
             "v" => serde_json::from_str::<Value>(rest)
                 .ok()
                 .map(|value| Self::Item(value.to_string())),
+            "i" => rest.parse().ok().map(Self::Index),
             "k" => {
                 let keys: Map<String, Value> = serde_json::from_str(rest).ok()?;
                 Some(Self::Key(
@@ -78,6 +82,7 @@ pub(super) fn display(path: &[Element]) -> String {
                 write!(text, "[{}]", keys.join(","))
             }
             Element::Item(value) => write!(text, "[={value}]"),
+            Element::Index(index) => write!(text, "[{index}]"),
         };
     }
     text

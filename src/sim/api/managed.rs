@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::compare::Comparison;
 use super::fields::{FieldSet, Path, display, field_path};
+use super::merge::merge;
 use super::schema::Schema;
 use super::status_error::StatusError;
-use super::typed::{self, Comparison};
+use super::typed;
 
 /// The manager that owns what stood in an object without `managedFields` when the first apply came.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
@@ -227,7 +229,7 @@ impl Managers {
             managers = managers.after_update(schema, &empty, live, &earlier, reset);
         }
         let id = ManagerId::new(writer, Operation::Apply);
-        let merged = typed::merge(schema, live, config);
+        let merged = merge(schema, live, config);
         let last = managers.0.remove(&id);
         let own = without_reset(&typed::field_set(schema, config), reset);
         let pruned = match last

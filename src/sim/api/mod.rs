@@ -16,10 +16,15 @@
 //! with each request.
 
 mod builtin;
+mod commit;
+mod compare;
 mod discovery;
 mod fault;
 mod fields;
+mod fit;
 mod managed;
+mod merge;
+mod metadata;
 mod read;
 mod request;
 mod resource;
@@ -46,11 +51,12 @@ pub use fault::{Fault, Gate, RequestRecord};
 pub use request::Verb;
 pub use status_error::StatusError;
 
+use merge::merge_json;
 use request::Options;
 use resource::{Catalog, Origin, Resource, V3_GROUP};
 use schema::Schema;
 use store::{Store, Stored, text_at};
-use write::{Outcome, Write, merge_json};
+use write::{Outcome, Write};
 
 /// How Calico's kinds are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

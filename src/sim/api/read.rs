@@ -20,13 +20,27 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// What an `Accept` header asks for.
-    pub(super) fn of_accept(accept: &str) -> Self {
-        if accept.contains("as=PartialObjectMetadata") {
-            Self::Metadata
-        } else {
-            Self::Whole
-        }
+    /// What an `Accept` header asks for, of a list or of one object.
+    ///
+    /// # Errors
+    /// 406 when it asks for the one of the other.
+    pub(super) fn of_accept(accept: &str, list: bool) -> Result<Self, StatusError> {
+        let wanted = accept
+            .split([';', ','])
+            .find_map(|part| part.trim().strip_prefix("as="));
+        let message = match (wanted, list) {
+            (Some("PartialObjectMetadata"), false) | (Some("PartialObjectMetadataList"), true) => {
+                return Ok(Self::Metadata);
+            }
+            (Some("PartialObjectMetadata"), true) => {
+                "you requested PartialObjectMetadata, but the requested object is a list (*unstructured.UnstructuredList)"
+            }
+            (Some("PartialObjectMetadataList"), false) => {
+                "you requested PartialObjectMetadataList, but the requested object is not a list (*unstructured.Unstructured)"
+            }
+            _ => return Ok(Self::Whole),
+        };
+        Err(StatusError::new(406, "NotAcceptable", message))
     }
 
     /// One object in this form.
@@ -57,11 +71,12 @@ pub(super) fn list(
     resource: &Resource,
     namespace: &str,
     options: &Options,
-    form: Form,
+    accept: &str,
 ) -> Result<Value, StatusError> {
     let labels = LabelSelector::parse(&options.label_selector).map_err(StatusError::bad_request)?;
     let fields = FieldSelector::parse(&options.field_selector, resource.selectable_fields())
         .map_err(StatusError::bad_request)?;
+    let form = Form::of_accept(accept, true)?;
     let (version, seen, start) = starting_point(store, resource, &options.continue_token)?;
     let chosen = |stored: &Stored| {
         (namespace.is_empty() || text_at(&stored.object, "/metadata/namespace") == namespace)

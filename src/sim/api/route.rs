@@ -179,17 +179,23 @@ impl State {
         resource: &Arc<Resource>,
     ) -> Result<Reply, StatusError> {
         let options = Options::of_query(&incoming.query, incoming.verb)?;
-        let form = Form::of_accept(&incoming.accept);
         let (namespace, name) = (address.namespace.as_str(), address.name.as_str());
+        if incoming.verb == Verb::List && !options.watch {
+            let list = read::list(
+                &mut self.store,
+                resource,
+                namespace,
+                &options,
+                &incoming.accept,
+            )?;
+            return Ok(Reply::json(200, &list));
+        }
+        let form = Form::of_accept(&incoming.accept, false)?;
         match incoming.verb {
             Verb::Get => {
                 let stored = self.store.find(resource, namespace, name);
                 let stored = stored.ok_or_else(|| StatusError::not_found(resource, name))?;
                 Ok(Reply::json(200, &form.of(resource, &stored)))
-            }
-            Verb::List if !options.watch => {
-                read::list(&mut self.store, resource, namespace, &options, form)
-                    .map(|list| Reply::json(200, &list))
             }
             Verb::Delete if !name.is_empty() => {
                 let delete = DeleteOptions::of_body(&incoming.body, &options)?;
@@ -204,7 +210,7 @@ impl State {
                 if name.is_empty() != (incoming.verb == Verb::Create) {
                     return Err(StatusError::method_not_allowed());
                 }
-                self.change(incoming, address, resource, &options, form)
+                Ok(self.change(incoming, address, resource, &options, form))
             }
             _ => Err(StatusError::method_not_allowed()),
         }
@@ -235,7 +241,7 @@ impl State {
         resource: &Resource,
         options: &Options,
         form: Form,
-    ) -> Result<Reply, StatusError> {
+    ) -> Reply {
         let (name, body) = (address.name.as_str(), incoming.body.as_slice());
         let mut write = self.write(incoming, address, resource, options);
         let outcome = match (incoming.verb, media_type(&incoming.content_type)) {
@@ -246,13 +252,16 @@ impl State {
             _ => Err(StatusError::unsupported_media_type(
                 &[MERGE_PATCH, APPLY_PATCH].join(", "),
             )),
-        }?;
-        let status = if outcome.created { 201 } else { 200 };
+        };
         let warnings = std::mem::take(&mut write.warnings);
-        Ok(Reply {
-            warnings,
-            ..Reply::json(status, &form.of(resource, &outcome.stored))
-        })
+        let reply = match outcome {
+            Ok(outcome) => {
+                let status = if outcome.created { 201 } else { 200 };
+                Reply::json(status, &form.of(resource, &outcome.stored))
+            }
+            Err(error) => Reply::refusal(&error),
+        };
+        Reply { warnings, ..reply }
     }
 
     /// Keeps a request that was answered with this status.

@@ -1,6 +1,6 @@
 //! The rules of `x-kubernetes-validations`: as much of CEL as Calico's definitions use.
 //!
-//! `has`, `size`, `contains`, `startsWith`, `endsWith`, `exists`, `all`, comparisons, `in`, `!`, `&&`, `||`, literals,
+//! `has`, `.?` with `orValue`, `size`, `contains`, `startsWith`, `endsWith`, `exists`, `all`, comparisons, `in`, `!`, `&&`, `||`, literals,
 //! fields, `self` and `oldSelf`. A rule that uses more is not checked.
 
 use serde_json::Value;
@@ -29,6 +29,8 @@ enum Node {
     Literal(Value),
     Name(String),
     Field(Box<Node>, String),
+    /// `owner.?field`, which may be followed by `orValue`.
+    Optional(Box<Node>, String),
     Call(String, Vec<Node>),
     Method(Box<Node>, String, Vec<Node>),
     Not(Box<Node>),
@@ -128,11 +130,14 @@ impl Parser<'_> {
         }
         let mut node = self.primary()?;
         while self.take(".") {
+            let optional = self.take("?");
             let (Token::Word(name), rest) = self.tokens.split_first()? else {
                 return None;
             };
             self.tokens = rest;
-            node = if self.take("(") {
+            node = if optional {
+                Node::Optional(Box::new(node), name.clone())
+            } else if self.take("(") {
                 Node::Method(Box::new(node), name.clone(), self.arguments(")")?)
             } else {
                 Node::Field(Box::new(node), name.clone())
@@ -192,7 +197,9 @@ fn eval(node: &Node, scope: &Scope) -> Option<Value> {
             .rev()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.clone()),
-        Node::Field(owner, name) => eval(owner, scope)?.get(name).cloned(),
+        Node::Field(owner, name) | Node::Optional(owner, name) => {
+            eval(owner, scope)?.get(name).cloned()
+        }
         Node::List(items) => items
             .iter()
             .map(|item| eval(item, scope))
@@ -200,6 +207,12 @@ fn eval(node: &Node, scope: &Scope) -> Option<Value> {
             .map(Value::Array),
         Node::Not(inner) => Some((!eval(inner, scope)?.as_bool()?).into()),
         Node::Call(name, arguments) => call(name, arguments, scope),
+        Node::Method(owner, name, arguments) if name == "orValue" => {
+            let Node::Optional(..) = **owner else {
+                return None;
+            };
+            eval(owner, scope).or_else(|| eval(arguments.first()?, scope))
+        }
         Node::Method(owner, name, arguments) => {
             method(&eval(owner, scope)?, name, arguments, scope)
         }
@@ -319,6 +332,12 @@ mod tests {
             ("self.a.contains('y')", Some(false)),
             ("self.z == 1 || true", Some(true)),
             ("self.z == 1", None),
+            ("self.?z.orValue(1) == 1", Some(true)),
+            ("self.?n.orValue(1) == 1", Some(false)),
+            (
+                "self.?y.?z.orValue('') == '' || self.a.orValue('')",
+                Some(true),
+            ),
             ("self.matches('.*')", None),
             ("isCIDR(self.a)", None),
             ("self.a ==", None),

@@ -193,13 +193,16 @@ impl MapForm {
 }
 
 /// `ObjectMeta`: labels and annotations are merged by key, finalizers are a set, owner references are keyed by uid
+/// and whole
 /// (`meta/v1/types.go`).
 fn object_meta() -> Schema {
     let texts = || Schema::record(BTreeMap::new(), Some(Schema::text()));
-    let owner = Schema::record(
-        BTreeMap::from([("uid".to_owned(), Schema::text())]),
-        Some(ANY.clone()),
-    );
+    let owner = Schema::of(Form::Map(MapForm {
+        fields: BTreeMap::from([("uid".to_owned(), Schema::text())]),
+        required: Vec::new(),
+        rest: Some(Box::new(ANY.clone())),
+        atomic: true,
+    }));
     let number = || {
         Schema::of(Form::Number(NumberForm {
             integer: true,

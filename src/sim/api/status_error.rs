@@ -57,11 +57,16 @@ impl StatusError {
         .about(resource, resource.plural, name)
     }
 
-    pub(super) fn already_exists(resource: &Resource, name: &str) -> Self {
+    pub(super) fn already_exists(resource: &Resource, name: &str, deleting: bool) -> Self {
+        let prefix = if deleting {
+            "object is being deleted: "
+        } else {
+            ""
+        };
         Self::new(
             409,
             "AlreadyExists",
-            format!("{} \"{name}\" already exists", resource.qualified()),
+            format!("{prefix}{} \"{name}\" already exists", resource.qualified()),
         )
         .about(resource, resource.plural, name)
     }

@@ -14,6 +14,9 @@ use super::resource::Resource;
 pub(super) struct Stored {
     pub(super) object: Value,
     pub(super) managers: Managers,
+    /// Whether what is kept holds empty metadata that reading it drops: then the next write, whatever it does, makes a
+    /// new version.
+    pub(super) untidy: bool,
 }
 
 impl Stored {

@@ -54,18 +54,41 @@ fn prune(schema: &Schema, value: &mut Value, path: &str, unknown: &mut Vec<Strin
     }
 }
 
-/// Drops nulls where there may be none and fills in defaults.
-pub(super) fn fill_defaults(schema: &Schema, value: &mut Value) {
+/// Drops nulls where there may be none and no default replaces them: what reading a body does.
+pub(super) fn drop_nulls(schema: &Schema, value: &mut Value) {
     match (&schema.form, value) {
         (Form::Map(map), Value::Object(entries)) => {
             entries.retain(|key, item| {
-                !item.is_null() || map.child(key).is_none_or(|(inner, _)| inner.nullable)
+                let field = map.child(key).map(|(inner, _)| inner);
+                let stays = |field: &Schema| field.nullable || field.default.is_some();
+                !item.is_null() || field.is_none_or(stays)
             });
+            for (key, item) in entries.iter_mut() {
+                if let Some((inner, _)) = map.child(key) {
+                    drop_nulls(inner, item);
+                }
+            }
+        }
+        (Form::List(list), Value::Array(items)) => {
+            for item in items {
+                drop_nulls(&list.items, item);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Fills in defaults, for missing fields and for nulls where there may be none.
+pub(super) fn fill_defaults(schema: &Schema, value: &mut Value) {
+    match (&schema.form, value) {
+        (Form::Map(map), Value::Object(entries)) => {
             for (name, field) in &map.fields {
-                if let Some(default) = &field.default {
-                    entries
-                        .entry(name.clone())
-                        .or_insert_with(|| default.clone());
+                let Some(default) = &field.default else {
+                    continue;
+                };
+                let entry = entries.entry(name.clone()).or_insert(Value::Null);
+                if entry.is_null() {
+                    *entry = default.clone();
                 }
             }
             for (key, item) in entries.iter_mut() {
@@ -83,16 +106,16 @@ pub(super) fn fill_defaults(schema: &Schema, value: &mut Value) {
     }
 }
 
-/// Every field of `object` that is not as its schema wants it. `old` is the object before the update.
+/// Adds to `errors` every field of `object` that is not as its schema wants it. `old` is the object before the update.
 pub(super) fn check(
     schema: &Schema,
     object: &Value,
     old: Option<&Value>,
     checks: Checks,
-) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    check_value(schema, object, old, "", checks, &mut errors);
-    check_unique(schema, object, old, "", &mut errors);
+    errors: &mut Vec<FieldError>,
+) {
+    check_value(schema, object, old, "", checks, errors);
+    check_unique(schema, object, old, "", errors);
     if schema.has_rules() {
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError::invalid(
@@ -102,10 +125,9 @@ pub(super) fn check(
                  complete validation",
             ));
         } else {
-            check_rules(schema, object, old, "", &mut errors);
+            check_rules(schema, object, old, "", errors);
         }
     }
-    errors
 }
 
 fn check_value(
@@ -121,7 +143,17 @@ fn check_value(
     }
     match (&schema.form, value) {
         (Form::Any, _) | (Form::Boolean, Value::Bool(_)) => {}
-        (Form::Number(form), Value::Number(number)) if !form.integer || !is_fraction(number) => {
+        (Form::Number(form), Value::Number(number)) => {
+            if form.integer && is_fraction(number) {
+                let format = form.format.as_deref();
+                let (wanted, found) =
+                    format.map_or(("integer", "number"), |format| (format, "float64"));
+                errors.push(FieldError::wrong_type(
+                    path,
+                    found,
+                    &type_detail(path, wanted, found),
+                ));
+            }
             check_number(form, value, path, checks, errors);
         }
         (Form::Text(form), Value::String(text)) => check_text(form, text, path, errors),
@@ -133,10 +165,17 @@ fn check_value(
         }
         (form, other) => {
             let (wanted, found) = (type_name(form), json_type(other));
-            let detail = format!("{path} in body must be of type {wanted}: \"{found}\"");
-            errors.push(FieldError::wrong_type(path, found, &detail));
+            errors.push(FieldError::wrong_type(
+                path,
+                found,
+                &type_detail(path, wanted, found),
+            ));
         }
     }
+}
+
+fn type_detail(path: &str, wanted: &str, found: &str) -> String {
+    format!("{path} in body must be of type {wanted}: \"{found}\"")
 }
 
 fn is_fraction(number: &serde_json::Number) -> bool {
@@ -163,7 +202,9 @@ fn check_number(
         ));
     }
     let int32 = form.format.as_deref() == Some("int32") && form.integer && checks.int32;
-    if int32 && (number > f64::from(i32::MAX) || number < f64::from(i32::MIN)) {
+    let fits =
+        number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX) && number.fract() == 0.0;
+    if int32 && !fits {
         // The validator's plain error loses the field (`kubeOpenAPIResultToFieldErrors`).
         let detail = format!("Checked value must be of type integer with format int32 in {path}");
         errors.push(FieldError::invalid("<nil>", &Value::from(""), &detail));
@@ -217,13 +258,6 @@ fn check_map(
     checks: Checks,
     errors: &mut Vec<FieldError>,
 ) {
-    for name in form
-        .required
-        .iter()
-        .filter(|name| !entries.contains_key(*name))
-    {
-        errors.push(FieldError::required(&joined(path, name), ""));
-    }
     for (key, item) in entries {
         if let Some((inner, _)) = form.child(key) {
             check_value(
@@ -235,6 +269,13 @@ fn check_map(
                 errors,
             );
         }
+    }
+    for name in form
+        .required
+        .iter()
+        .filter(|name| !entries.contains_key(*name))
+    {
+        errors.push(FieldError::required(&joined(path, name), ""));
     }
 }
 

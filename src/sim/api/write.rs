@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::managed::{Managers, Writer};
+use super::merge::merge_json;
+use super::metadata::{check_name, drop_empty_metadata, has_finalizers, metadata};
 use super::request::{DeleteOptions, FieldValidation, Options};
 use super::resource::{Origin, Resource};
 use super::status_error::{FieldError, StatusError};
@@ -101,11 +103,6 @@ impl Write<'_> {
             &writer,
             self.resource.reset_field(),
         );
-        if !text_at(&object, "/metadata/resourceVersion").is_empty() {
-            return Err(StatusError::unexpected(
-                "resourceVersion should not be set on objects to be created",
-            ));
-        }
         self.commit_new(object, managers)
     }
 
@@ -120,8 +117,15 @@ impl Write<'_> {
             .seen_uid(text_at(&existing.object, "/metadata/uid"));
         let given = text_at(&object, "/metadata/uid");
         if !given.is_empty() && given != live_uid {
+            let (group, plural) = (self.resource.group, self.resource.plural);
+            let root = if self.options.dry_run {
+                ""
+            } else {
+                "/registry"
+            };
             let why = format!(
-                "Precondition failed: UID in precondition: {given}, UID in object meta: {live_uid}"
+                "StorageError: invalid object, Code: 4, Key: {root}/{group}/{plural}/{name}, ResourceVersion: 0, \
+                 AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {live_uid}"
             );
             return Err(StatusError::conflict(self.resource, name, &why));
         }
@@ -146,7 +150,9 @@ impl Write<'_> {
             let error = FieldError::invalid("patch", &text.into(), &problem);
             return Err(StatusError::invalid_kind("", "", &[error]));
         }
+        validate::drop_nulls(&self.resource.schema, &mut object);
         validate::fill_defaults(&self.resource.schema, &mut object);
+        drop_empty_metadata(&mut object);
         self.place_in_namespace(&mut object)?;
         check_name(&object, name)?;
         self.commit_changed(&existing, object)
@@ -196,7 +202,9 @@ impl Write<'_> {
         }
         check_name(&object, name)?;
         // A resource version is no precondition here: the object is made all the same.
-        metadata(&mut object).remove("resourceVersion");
+        if !self.options.dry_run {
+            metadata(&mut object).remove("resourceVersion");
+        }
         self.commit_new(object, applied.managers)
     }
 
@@ -244,7 +252,10 @@ impl Write<'_> {
         if !text_at(&existing.object, "/metadata/deletionTimestamp").is_empty() {
             return Arc::clone(existing);
         }
-        let mut marked = Stored::clone(existing);
+        let mut marked = Stored {
+            untidy: false,
+            ..Stored::clone(existing)
+        };
         let now = self.store.timestamp();
         let metadata = metadata(&mut marked.object);
         metadata.insert("deletionTimestamp".to_owned(), now.into());
@@ -291,9 +302,7 @@ impl Write<'_> {
         }
         let given = entries.entry("kind").or_insert_with(|| kind.into());
         if *given != *kind {
-            let given = given.as_str().unwrap_or_default();
-            let message = format!("{given} in version \"{version}\" cannot be handled as a {kind}");
-            return Err(StatusError::bad_request(message));
+            return Err(self.wrong_kind(&object));
         }
         let unknown = validate::prune_unknown(&self.resource.schema, &mut object);
         if let Some(problem) = self.judge_unknown(&unknown) {
@@ -301,8 +310,23 @@ impl Write<'_> {
                 format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {problem}");
             return Err(StatusError::bad_request(message));
         }
+        validate::drop_nulls(&self.resource.schema, &mut object);
         validate::fill_defaults(&self.resource.schema, &mut object);
+        drop_empty_metadata(&mut object);
         Ok(object)
+    }
+
+    /// The validation of a custom resource's kind, which comes before all other (`ValidateTypeMeta`).
+    fn wrong_kind(&self, object: &Value) -> StatusError {
+        let (given, kind) = (text_at(object, "/kind"), self.resource.kind);
+        if self.resource.origin == Origin::BuiltIn {
+            let version = self.resource.version;
+            let message = format!("{given} in version \"{version}\" cannot be handled as a {kind}");
+            return StatusError::bad_request(message);
+        }
+        let error = FieldError::invalid("kind", &given.into(), &format!("must be {kind}"));
+        let name = text_at(object, "/metadata/name");
+        StatusError::invalid_kind(&self.resource.qualify(given), name, &[error])
     }
 
     /// What strict validation says to unknown fields; otherwise they become warnings.
@@ -343,7 +367,7 @@ impl Write<'_> {
                 "metadata.managedFields must be nil",
             ));
         }
-        if let Some(problem) = super::typed::misfit(&self.resource.schema, config, true) {
+        if let Some(problem) = super::fit::misfit(&self.resource.schema, config, true) {
             let (namespace, name) = (
                 text_at(config, "/metadata/namespace"),
                 text_at(config, "/metadata/name"),
@@ -362,7 +386,7 @@ impl Write<'_> {
     }
 
     /// A stored object under this resource's name, its uid as stored.
-    fn request_view(&self, stored: &Stored) -> Value {
+    pub(super) fn request_view(&self, stored: &Stored) -> Value {
         let mut object = stored.object.clone();
         object["apiVersion"] = self.resource.api_version().into();
         object["kind"] = self.resource.kind.into();
@@ -370,7 +394,7 @@ impl Write<'_> {
     }
 
     /// Turns the uid its sender saw into the one that is stored.
-    fn see_as_stored(&self, object: &mut Value) {
+    pub(super) fn see_as_stored(&self, object: &mut Value) {
         let stored = object
             .pointer("/metadata/uid")
             .and_then(Value::as_str)
@@ -397,352 +421,5 @@ impl Write<'_> {
             metadata.remove("namespace");
         }
         Ok(())
-    }
-
-    /// Stores an object that was not there before.
-    fn commit_new(
-        &mut self,
-        mut object: Value,
-        managers: Managers,
-    ) -> Result<Outcome, StatusError> {
-        if let Some(field) = self.resource.reset_field()
-            && let Some(entries) = object.as_object_mut()
-        {
-            entries.remove(field);
-        }
-        let (uid, now) = (self.store.next_uid(), self.store.timestamp());
-        let fresh = metadata(&mut object);
-        fresh.insert("uid".to_owned(), uid.into());
-        fresh.insert("creationTimestamp".to_owned(), now.into());
-        if self.resource.origin == Origin::BuiltIn {
-            fresh.remove("generation");
-        } else {
-            fresh.insert("generation".to_owned(), 1.into());
-        }
-        let errors = self.check(&object, None);
-        let name = text_at(&object, "/metadata/name").to_owned();
-        if !errors.is_empty() {
-            return Err(StatusError::invalid(self.resource, &name, &errors));
-        }
-        if self
-            .store
-            .find(self.resource, self.namespace, &name)
-            .is_some()
-        {
-            return Err(StatusError::already_exists(self.resource, &name));
-        }
-        let stored = Stored { object, managers };
-        let stored = if self.options.dry_run {
-            Arc::new(stored)
-        } else {
-            self.store.use_uid();
-            self.store.put(self.resource, stored)
-        };
-        Ok(Outcome {
-            stored,
-            created: true,
-        })
-    }
-
-    /// Stores what an ordinary write made of an object: finds out who owns what first.
-    fn commit_changed(
-        &mut self,
-        existing: &Arc<Stored>,
-        mut object: Value,
-    ) -> Result<Outcome, StatusError> {
-        self.see_as_stored(&mut object);
-        let managers = match metadata(&mut object).remove("managedFields") {
-            // An empty list is the way to stop the tracking (`isResetManagedFields`).
-            Some(given) if given == json!([]) || given == json!([{}]) => Managers::default(),
-            Some(given) => match Managers::from_wire(&given) {
-                Some(given) if !given.is_empty() => given,
-                _ => existing.managers.clone(),
-            },
-            None => existing.managers.clone(),
-        };
-        let managers = if managers.is_empty() {
-            managers
-        } else {
-            let now = self.store.timestamp();
-            let api_version = self.resource.api_version();
-            let writer = Writer {
-                manager: self.manager,
-                api_version: &api_version,
-                now: &now,
-            };
-            let live = self.request_view(existing);
-            managers.after_update(
-                &self.resource.schema,
-                &live,
-                &object,
-                &writer,
-                self.resource.reset_field(),
-            )
-        };
-        self.commit(existing, object, managers)
-    }
-
-    /// Stores a new state of an object, unless it is the old one.
-    fn commit(
-        &mut self,
-        existing: &Arc<Stored>,
-        mut object: Value,
-        mut managers: Managers,
-    ) -> Result<Outcome, StatusError> {
-        let name = existing.name().to_owned();
-        self.check_version(existing, &mut object, &name)?;
-        let old = self.request_view(existing);
-        self.keep_system_fields(&old, &mut object);
-        let errors = self.check(&object, Some(&old));
-        if !errors.is_empty() {
-            return Err(StatusError::invalid(self.resource, &name, &errors));
-        }
-        if object == old && managers.same_but_for_times(&existing.managers) {
-            managers = existing.managers.clone();
-        }
-        if object == old && managers == existing.managers {
-            return Ok(Outcome {
-                stored: Arc::clone(existing),
-                created: false,
-            });
-        }
-        let deleting = !text_at(&object, "/metadata/deletionTimestamp").is_empty();
-        let done = deleting && !has_finalizers(&object);
-        object["apiVersion"] = existing.object["apiVersion"].clone();
-        object["kind"] = existing.object["kind"].clone();
-        let stored = Stored { object, managers };
-        let stored = if self.options.dry_run {
-            Arc::new(stored)
-        } else if done {
-            self.store.remove(self.resource, self.namespace, &name);
-            Arc::new(stored)
-        } else {
-            self.store.put(self.resource, stored)
-        };
-        Ok(Outcome {
-            stored,
-            created: false,
-        })
-    }
-
-    fn check(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let Some(checks) = self.checks else {
-            return Vec::new();
-        };
-        let mut errors = old
-            .map(|old| check_metadata_update(object, old))
-            .unwrap_or_default();
-        errors.extend(check_metadata(object));
-        errors.extend(validate::check(&self.resource.schema, object, old, checks));
-        errors
-    }
-
-    /// The optimistic lock. Without a version an update of a custom resource is refused.
-    fn check_version(
-        &self,
-        existing: &Stored,
-        object: &mut Value,
-        name: &str,
-    ) -> Result<(), StatusError> {
-        let current = text_at(&existing.object, "/metadata/resourceVersion");
-        let given = text_at(object, "/metadata/resourceVersion");
-        if given.is_empty() {
-            if self.resource.origin == Origin::BuiltIn {
-                metadata(object).insert("resourceVersion".to_owned(), current.into());
-                return Ok(());
-            }
-            let error = FieldError::invalid(
-                "metadata.resourceVersion",
-                &0.into(),
-                "must be specified for an update",
-            );
-            let kind = self.resource.qualified();
-            return Err(StatusError::invalid_kind(&kind, name, &[error]));
-        }
-        if given == current {
-            Ok(())
-        } else {
-            Err(StatusError::stale(self.resource, name))
-        }
-    }
-
-    /// What an update cannot change (`BeforeUpdate`), and the count of generations.
-    fn keep_system_fields(&self, old: &Value, object: &mut Value) {
-        if let (Some(field), Some(entries)) = (self.resource.reset_field(), object.as_object_mut())
-        {
-            match old.get(field) {
-                Some(value) => entries.insert(field.to_owned(), value.clone()),
-                None => entries.remove(field),
-            };
-        }
-        let unchanged = without_metadata(old) == without_metadata(object);
-        let old = old.get("metadata").and_then(Value::as_object);
-        let kept = |name: &str| old.and_then(|old| old.get(name)).cloned();
-        let metadata = metadata(object);
-        if metadata.get("uid").is_none_or(Value::is_null) {
-            metadata.remove("uid");
-            metadata.extend(kept("uid").map(|uid| ("uid".to_owned(), uid)));
-        }
-        for name in [
-            "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "generation",
-        ] {
-            metadata.remove(name);
-            metadata.extend(kept(name).map(|value| (name.to_owned(), value)));
-        }
-        if let Some(generation) = metadata
-            .get("generation")
-            .and_then(Value::as_u64)
-            .filter(|_| !unchanged)
-        {
-            metadata.insert("generation".to_owned(), (generation + 1).into());
-        }
-    }
-}
-
-fn without_metadata(object: &Value) -> Vec<(&String, &Value)> {
-    object
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| *name != "metadata")
-        .collect()
-}
-
-/// The metadata of an object, made when there is none.
-fn metadata(object: &mut Value) -> &mut Map<String, Value> {
-    if !object.is_object() {
-        *object = Value::Object(Map::new());
-    }
-    let metadata = &mut object["metadata"];
-    if !metadata.is_object() {
-        *metadata = Value::Object(Map::new());
-    }
-    metadata
-        .as_object_mut()
-        .expect("it was made an object above")
-}
-
-fn has_finalizers(object: &Value) -> bool {
-    object
-        .pointer("/metadata/finalizers")
-        .and_then(Value::as_array)
-        .is_some_and(|all| !all.is_empty())
-}
-
-/// `checkName` (`handlers/rest.go`).
-fn check_name(object: &Value, name: &str) -> Result<(), StatusError> {
-    let given = text_at(object, "/metadata/name");
-    if given.is_empty() {
-        let message = format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        );
-        return Err(StatusError::bad_request(message));
-    }
-    if given != name {
-        let message =
-            format!("the name of the object ({given}) does not match the name on the URL ({name})");
-        return Err(StatusError::bad_request(message));
-    }
-    Ok(())
-}
-
-/// The rules on a name: a DNS-1123 subdomain (`util/validation`).
-fn check_metadata(object: &Value) -> Vec<FieldError> {
-    let name = text_at(object, "/metadata/name");
-    let mut errors = Vec::new();
-    if name.is_empty() {
-        errors.push(FieldError::required(
-            "metadata.name",
-            "name or generateName is required",
-        ));
-        return errors;
-    }
-    let value = Value::from(name);
-    if name.len() > 253 {
-        errors.push(FieldError::invalid(
-            "metadata.name",
-            &value,
-            "must be no more than 253 bytes",
-        ));
-    }
-    if !is_subdomain(name) {
-        let detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
-                      must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
-                      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-        errors.push(FieldError::invalid("metadata.name", &value, detail));
-    }
-    errors
-}
-
-fn is_subdomain(name: &str) -> bool {
-    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.split('.').all(|label| {
-        label.starts_with(alphanumeric)
-            && label.ends_with(alphanumeric)
-            && label.chars().all(|c| alphanumeric(c) || c == '-')
-    })
-}
-
-fn check_metadata_update(object: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let deleting = !text_at(old, "/metadata/deletionTimestamp").is_empty();
-    let finalizers = |object: &Value| {
-        object
-            .pointer("/metadata/finalizers")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let known = finalizers(old);
-    let added: Vec<String> = finalizers(object)
-        .iter()
-        .filter(|one| !known.contains(one))
-        .map(Value::to_string)
-        .collect();
-    if deleting && !added.is_empty() {
-        let detail = format!(
-            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-            added.join(", ")
-        );
-        errors.push(FieldError::forbidden("metadata.finalizers", &detail));
-    }
-    for name in ["name", "namespace", "uid"] {
-        let pointer = format!("/metadata/{name}");
-        if object.pointer(&pointer) != old.pointer(&pointer) {
-            let value = object
-                .pointer(&pointer)
-                .cloned()
-                .unwrap_or_else(|| "".into());
-            errors.push(FieldError::invalid(
-                &format!("metadata.{name}"),
-                &value,
-                "field is immutable",
-            ));
-        }
-    }
-    errors
-}
-
-/// RFC 7386.
-pub(super) fn merge_json(target: &mut Value, patch: &Value) {
-    let Value::Object(changes) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Some(entries) = target.as_object_mut() else {
-        return;
-    };
-    for (name, change) in changes {
-        if change.is_null() {
-            entries.remove(name);
-        } else {
-            merge_json(entries.entry(name.clone()).or_insert(Value::Null), change);
-        }
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::Impossible;
 use super::event::{Event, Phase, UnitHook};
-use super::model::{ActionResult, JujuModel, application_of};
+use super::model::{ActionResult, JujuModel};
+use super::reading::application_of;
 use super::uniter::relation_event;
 
 /// A hook that is running: what Juju told it, and what it has asked for that takes effect at its end.

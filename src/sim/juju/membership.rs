@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::charm::Scope;
 use super::machine::{Machine, single_address_subnet};
-use super::model::{Agent, JujuModel, Life, Stage, Unit, UnitStatus, application_of};
+use super::model::{Agent, JujuModel, Life, Stage, Unit, UnitStatus};
+use super::reading::application_of;
 use super::relation::{End, Member, Relation, Seen};
 use super::{Event, Impossible};
 
@@ -73,32 +74,24 @@ impl JujuModel {
     }
 
     /// A subordinate unit comes to be when its principal enters the scope of a container-scoped relation
-    /// (`state.RelationUnit.EnterScope`).
-    pub(super) fn add_subordinates(&mut self) -> Result<(), Impossible> {
-        let mut missing = Vec::new();
-        for relation in self.relations.values() {
-            if relation.scope != Scope::Container || relation.life == Life::Dying {
-                continue;
-            }
-            let Some(subordinate) = relation.ends.iter().find(|end| {
+    /// (`state.RelationUnit.EnterScope`); a principal has one of each application at most.
+    pub(super) fn add_subordinates(&mut self, principal: &str) -> Result<(), Impossible> {
+        let machine = self.unit(principal)?.machine;
+        let missing: Vec<String> = self
+            .relations
+            .values()
+            .filter(|relation| relation.scope == Scope::Container && relation.life == Life::Alive)
+            .filter_map(|relation| relation.remote_application(application_of(principal)))
+            .filter(|other| {
                 self.applications
-                    .get(&end.application)
+                    .get(*other)
                     .is_some_and(|application| application.charm.subordinate)
-            }) else {
-                continue;
-            };
-            let Some(principal) = relation.remote_application(&subordinate.application) else {
-                continue;
-            };
-            for unit in self.units_of(principal) {
-                if self.subordinate(unit, &subordinate.application).is_none() {
-                    missing.push((subordinate.application.clone(), unit.to_owned()));
-                }
-            }
-        }
-        for (application, principal) in missing {
-            let machine = self.unit(&principal)?.machine;
-            self.insert_unit(&application, machine, Some(principal))?;
+            })
+            .filter(|other| self.subordinate(principal, other).is_none())
+            .map(str::to_owned)
+            .collect();
+        for application in missing {
+            self.insert_unit(&application, machine, Some(principal.to_owned()))?;
         }
         Ok(())
     }
@@ -165,79 +158,6 @@ impl JujuModel {
             .iter()
             .filter(move |(_, unit)| unit.machine == machine)
             .map(|(name, _)| name.clone())
-    }
-
-    /// The unit leaves every scope at once, so that others see it depart while it tears itself down
-    /// (`state.RelationUnit.PrepareLeaveScope`). One that was never installed is gone.
-    pub(super) fn start_dying(&mut self, name: &str) {
-        let Some(unit) = self.units.get_mut(name) else {
-            return;
-        };
-        unit.life = Life::Dying;
-        unit.agent.queue.clear();
-        if unit.agent.stage == Stage::New {
-            self.bury(name);
-            return;
-        }
-        for relation in self.relations.values_mut() {
-            relation.leave(name);
-        }
-    }
-
-    /// Takes a unit out of the model.
-    pub(super) fn bury(&mut self, name: &str) {
-        let Some(unit) = self.units.remove(name) else {
-            return;
-        };
-        let ids: Vec<u32> = self.relations.keys().copied().collect();
-        for id in ids {
-            if let Some(relation) = self.relations.get_mut(&id) {
-                relation.leave(name);
-            }
-            self.drop_relation_if_over(id);
-        }
-        if let Some(application) = self.applications.get_mut(&unit.application)
-            && application.leader.as_deref() == Some(name)
-        {
-            application.leader = None;
-            application.leader_version += 1;
-        }
-        if let Some(holder) = self.running.get(&unit.machine)
-            && holder.starts_with(&format!("{name}-"))
-        {
-            self.running.remove(&unit.machine);
-        }
-        if let Some(principal) = unit.principal {
-            self.bury_principal_if_alone(&principal);
-        }
-    }
-
-    pub(super) fn bury_principal_if_alone(&mut self, name: &str) {
-        let dying = self.units.get(name).is_some_and(Unit::is_dying);
-        let alone = !self
-            .units
-            .values()
-            .any(|unit| unit.principal.as_deref() == Some(name));
-        if dying && alone {
-            self.bury(name);
-        }
-    }
-
-    /// A dying relation is gone, settings and all, when nobody who ran its hooks is left in it.
-    pub(super) fn drop_relation_if_over(&mut self, id: u32) {
-        let over = self.relations.get(&id).is_some_and(|relation| {
-            relation.life == Life::Dying
-                && !self
-                    .units
-                    .values()
-                    .any(|unit| unit.agent.relations.contains_key(&id) && self.runs_hooks(unit))
-        });
-        if over {
-            self.relations.remove(&id);
-            for unit in self.units.values_mut() {
-                unit.agent.relations.remove(&id);
-            }
-        }
     }
 
     /// The version a hook leaves behind as told: that of the remote unit's or application's databag.

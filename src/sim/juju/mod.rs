@@ -14,6 +14,7 @@
 //! were when its last relation-changed ran. Nothing happens by itself: leaders change and time passes when told.
 
 mod charm;
+mod check;
 mod environment;
 mod event;
 mod hook;
@@ -23,10 +24,15 @@ mod machine;
 mod membership;
 mod model;
 mod operator;
+mod reading;
 mod relation;
+mod removal;
 mod tools;
 mod topology;
 mod uniter;
+
+#[cfg(test)]
+mod tests;
 
 pub use charm::{Charm, CharmOption, Endpoint, Kind, Role, Scope};
 pub use event::{Event, Phase, UnitHook};

@@ -8,7 +8,7 @@ use super::charm::{Charm, Role, Scope};
 use super::hook::Change;
 use super::machine::Machine;
 use super::membership::owned;
-use super::model::{Application, JujuModel, Life, Stage};
+use super::model::{Application, JujuModel, Stage};
 use super::relation::End;
 use super::tools::Answer;
 use super::{Event, Impossible, UnitHook};
@@ -109,7 +109,7 @@ impl JujuModel {
             });
         }
         let name = self.insert_unit(application, machine, None)?;
-        self.add_subordinates()?;
+        self.add_subordinates(&name)?;
         Ok(name)
     }
 
@@ -118,14 +118,13 @@ impl JujuModel {
     /// # Errors
     /// An endpoint is unknown, the two do not fit, or they are related already.
     pub fn relate(&mut self, first: &str, second: &str) -> Result<u32, Impossible> {
-        let (mut ends, scope) = (vec![self.parse_end(first)?, self.parse_end(second)?], {
-            let scopes = [self.endpoint_scope(first)?, self.endpoint_scope(second)?];
-            if scopes.contains(&Scope::Container) {
-                Scope::Container
-            } else {
-                Scope::Global
-            }
-        });
+        let scopes = [self.endpoint_scope(first)?, self.endpoint_scope(second)?];
+        let scope = if scopes.contains(&Scope::Container) {
+            Scope::Container
+        } else {
+            Scope::Global
+        };
+        let mut ends = vec![self.parse_end(first)?, self.parse_end(second)?];
         ends.sort_by_key(|end| end.role);
         let roles = (ends[0].role, ends[1].role);
         if roles != (Role::Requirer, Role::Provider)
@@ -142,41 +141,16 @@ impl JujuModel {
                 name: known.key(),
             });
         }
+        let principals: Vec<String> = ends
+            .iter()
+            .flat_map(|end| self.units_of(&end.application))
+            .map(str::to_owned)
+            .collect();
         let id = self.insert_relation(ends, scope);
-        self.add_subordinates()?;
+        for principal in principals {
+            self.add_subordinates(&principal)?;
+        }
         Ok(id)
-    }
-
-    /// `juju remove-relation`: its units depart and break it; a container-scoped one takes its subordinates along.
-    ///
-    /// # Errors
-    /// No such relation; peer relations cannot be removed.
-    pub fn remove_relation(&mut self, id: u32) -> Result<(), Impossible> {
-        let relation = self
-            .relations
-            .get_mut(&id)
-            .filter(|relation| !relation.is_peer())
-            .ok_or_else(|| Impossible::unknown("relation that can be removed", id.to_string()))?;
-        relation.life = Life::Dying;
-        let relation = relation.clone();
-        let mut dying = Vec::new();
-        for (name, unit) in &self.units {
-            if !relation.is_member(name) {
-                continue;
-            }
-            if !self.runs_hooks(unit) {
-                if let Some(relation) = self.relations.get_mut(&id) {
-                    relation.leave(name);
-                }
-            } else if relation.scope == Scope::Container && unit.principal.is_some() {
-                dying.push(name.clone());
-            }
-        }
-        for unit in dying {
-            self.start_dying(&unit);
-        }
-        self.drop_relation_if_over(id);
-        Ok(())
     }
 
     /// `juju config APPLICATION name=text …`: all of them or, when one is wrong, none.
@@ -314,13 +288,20 @@ impl JujuModel {
     }
 
     /// A machine restarts: start, then config-changed, follow on its units (Juju's `reboot` resolver and the agent's own
-    /// start). A hook that was running there is lost and runs again.
+    /// start).
     ///
     /// # Errors
-    /// No such machine.
+    /// No such machine, or a hook is running there: [`rollback`](Self::rollback) is what the restart does to it.
     pub fn reboot(&mut self, number: u32) -> Result<(), Impossible> {
         if !self.machines.contains_key(&number) {
             return Err(Impossible::unknown("machine", number.to_string()));
+        }
+        if let Some(running) = self.running.get(&number) {
+            return Err(Impossible::Hook {
+                unit: format!("machine {number}"),
+                event: "reboot".to_owned(),
+                reason: format!("{running} is running: roll it back first"),
+            });
         }
         for unit in self.units.values_mut() {
             if unit.machine == number && unit.agent.stage == Stage::Started {
@@ -329,51 +310,6 @@ impl JujuModel {
                     Event::Unit(UnitHook::ConfigChanged),
                 ]);
             }
-        }
-        Ok(())
-    }
-
-    /// `juju remove-unit` of a principal: its subordinates tear themselves down by their hooks, then both are gone.
-    ///
-    /// # Errors
-    /// No such unit; subordinates go with their principals, or with the relation to them.
-    pub fn remove_unit(&mut self, name: &str) -> Result<(), Impossible> {
-        if self.unit(name)?.principal.is_some() {
-            return Err(Impossible::Unit {
-                unit: name.to_owned(),
-                reason: "a subordinate goes with its principal, or with the relation to it",
-            });
-        }
-        let subordinates: Vec<String> = self
-            .units
-            .iter()
-            .filter(|(_, unit)| unit.principal.as_deref() == Some(name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if let Some(unit) = self.units.get_mut(name) {
-            unit.life = Life::Dying;
-        }
-        for subordinate in subordinates {
-            self.start_dying(&subordinate);
-        }
-        self.bury_principal_if_alone(name);
-        Ok(())
-    }
-
-    /// `juju remove-unit --force`: the unit and its subordinates are gone, and none of their hooks runs.
-    ///
-    /// # Errors
-    /// No such unit.
-    pub fn force_remove_unit(&mut self, name: &str) -> Result<(), Impossible> {
-        self.unit(name)?;
-        let gone: Vec<String> = self
-            .units
-            .iter()
-            .filter(|(other, unit)| *other == name || unit.principal.as_deref() == Some(name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in gone {
-            self.bury(&name);
         }
         Ok(())
     }

@@ -272,7 +272,7 @@ async fn objects_without_owners_get_one_before_the_first_apply() {
         .merge(
             "kubectl",
             "default",
-            json!({"metadata": {"managedFields": []}}),
+            json!({"metadata": {"managedFields": [{}]}}),
         )
         .await
         .expect("reset");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Invocation, Refusal};
 use crate::sim::juju::event::{Event, Phase};
-use crate::sim::juju::model::application_of;
+use crate::sim::juju::reading::application_of;
 use crate::sim::juju::relation::{Relation, merge};
 
 /// The relations of an endpoint that the unit is in, dying ones included, sorted as texts.

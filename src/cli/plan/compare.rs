@@ -1,0 +1,526 @@
+//! Everything that all units would write, against what is there. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::cluster::Observed;
+use crate::cli::fabric::{Fabric, FabricUnit};
+use crate::cluster::Obstacle;
+use crate::config::CharmConfig;
+use crate::model::{ClusterIntent, Intent};
+use crate::plan::{
+    Blocked, FieldChange, Live, Membership, NodeClaim, Orphan, Step, claim, doomed_pools, orphans,
+    plan_apply, plan_pools, plan_unit,
+};
+use crate::render::{
+    ANNOTATION_APPLICATION, ANNOTATION_MODEL, BgpPeerName, Desired, LABEL_MODEL, OWN_ANNOTATIONS,
+    Owner, bgp_configuration, bgp_peers, node,
+};
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Create,
+    Change,
+    Delete,
+}
+
+impl Action {
+    pub(super) fn symbol(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Change => '~',
+            Self::Delete => '-',
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// One object that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) action: Action,
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    /// The unit that writes it.
+    pub(super) unit: Option<String>,
+    pub(super) fields: Vec<FieldChange>,
+    /// Why, where no field says so.
+    pub(super) because: Option<String>,
+}
+
+/// The outcome.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    pub(super) changes: Vec<Change>,
+    pub(super) blocked: Vec<Blocked>,
+    /// Objects on which nothing changes but the charm's own labels and annotations, by kind and name.
+    pub(super) records: BTreeSet<String>,
+}
+
+impl Comparison {
+    /// Whether the cluster is as the options ask.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.blocked.is_empty()
+    }
+
+    fn block(&mut self, message: impl Into<String>, remedy: impl Into<String>) {
+        self.blocked.push(Blocked {
+            message: message.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    fn add(&mut self, step: &Step, unit: &FabricUnit) {
+        match change(step, unit) {
+            Some(change) => self.changes.push(change),
+            None => {
+                self.records.insert(object(step));
+            }
+        }
+    }
+}
+
+/// What the units of `fabric` would write.
+///
+/// # Errors
+/// When an option cannot be applied to a unit, which [`Fabric::config`] has ruled out.
+pub(super) fn compare(
+    fabric: &Fabric,
+    config: &CharmConfig,
+    observed: &Observed,
+) -> Result<Comparison, String> {
+    let mut comparison = Comparison::default();
+    if let Some(obstacle) = &observed.obstacle {
+        let (message, remedy) = obstacle_text(obstacle);
+        comparison.block(message, remedy);
+        if *obstacle == Obstacle::NoCrds {
+            return Ok(comparison);
+        }
+    }
+    let owner = owner(fabric, observed);
+    let configured_by = observed.configuration.as_ref().and_then(Live::owner);
+    if let Some(other) = configured_by.filter(|found| *found != owner) {
+        comparison.block(
+            format!(
+                "this cluster's Calico is configured by application {} of model {}",
+                other.application, other.model
+            ),
+            "one cluster takes one application of this charm",
+        );
+        return Ok(comparison);
+    }
+    cluster_objects(fabric, config, observed, &owner, &mut comparison);
+    let peers = PeersByUnit::new(&observed.peers, &fabric.application);
+    let nodes = Nodes::new(&observed.nodes);
+    for unit in &fabric.units {
+        unit_objects(unit, config, &nodes, &peers, &owner, &mut comparison)?;
+    }
+    left_behind(fabric, observed, &owner, &mut comparison);
+    let changed = comparison
+        .changes
+        .iter()
+        .map(|change| format!("{} {}", change.kind, change.name));
+    let changed: BTreeSet<String> = changed.collect();
+    comparison
+        .records
+        .retain(|record| !changed.contains(record));
+    Ok(comparison)
+}
+
+fn obstacle_text(obstacle: &Obstacle) -> (&'static str, &'static str) {
+    match obstacle {
+        Obstacle::NoCrds => (
+            "Calico's CRDs are not there",
+            "install Calico with the Kubernetes datastore",
+        ),
+        Obstacle::Migrating => (
+            "Calico migrates its datastore",
+            "the charm waits until the DatastoreMigration is deleted",
+        ),
+        Obstacle::DatastoreLocked => (
+            "Calico's datastore is locked",
+            "`calicoctl datastore migrate unlock` ends it; the charm waits until then",
+        ),
+        Obstacle::EtcdDatastore => (
+            "calico-node keeps its configuration in etcd",
+            "migrate to the Kubernetes datastore: what is written here would never be seen",
+        ),
+    }
+}
+
+/// The model's UUID is not in the files: it is what the application's objects in the cluster say, and unknown before
+/// the charm's first hook.
+fn owner(fabric: &Fabric, observed: &Observed) -> Owner {
+    let application = &fabric.application;
+    let labelled = observed.configuration.iter().chain(&observed.peers);
+    let by_label = labelled
+        .filter_map(Live::owner)
+        .find(|owner| owner.application == *application);
+    let by_claim = || {
+        let ours = |node: &&Live| node.annotation(ANNOTATION_APPLICATION) == Some(application);
+        let node = observed.nodes.iter().find(ours)?;
+        node.annotation(ANNOTATION_MODEL).map(str::to_owned)
+    };
+    let model = by_label.map(|owner| owner.model).or_else(by_claim);
+    Owner {
+        model: model.unwrap_or_default(),
+        application: application.clone(),
+    }
+}
+
+/// A desired object without the label whose value is not known.
+fn known(mut desired: Desired, owner: &Owner) -> Desired {
+    if owner.model.is_empty() {
+        desired.labels.remove(LABEL_MODEL);
+    }
+    desired
+}
+
+fn cluster_objects(
+    fabric: &Fabric,
+    config: &CharmConfig,
+    observed: &Observed,
+    owner: &Owner,
+    comparison: &mut Comparison,
+) {
+    let leader = fabric.leader();
+    let intent = ClusterIntent::new(config);
+    let desired = known(bgp_configuration(&intent, owner), owner);
+    if let Some(step) = plan_apply(desired, observed.configuration.as_ref()) {
+        comparison.add(&step, leader);
+    }
+    let Some(intents) = intent.pools() else {
+        return;
+    };
+    match plan_pools(intents, owner, &observed.pools, &observed.blocks) {
+        Ok(steps) => {
+            for step in steps {
+                comparison.add(&without_unknown_model(step, owner), leader);
+            }
+        }
+        Err(blocked) => comparison.blocked.push(blocked),
+    }
+    let (disable, remove, stay) = doomed_pools(intents, &observed.pools, &observed.blocks);
+    let removed: BTreeSet<&str> = remove.iter().filter_map(pool_name).collect();
+    for step in disable
+        .iter()
+        .filter(|step| pool_name(step).is_none_or(|name| !removed.contains(name)))
+    {
+        comparison.add(step, leader);
+    }
+    for step in &remove {
+        comparison.add(step, leader);
+    }
+    for pool in stay {
+        let nodes: Vec<&str> = pool.usage.nodes.iter().map(String::as_str).collect();
+        comparison.block(
+            format!(
+                "IPPool {} {} goes only once its addresses are free, and {} are in use",
+                pool.name, pool.cidr, pool.usage.workloads
+            ),
+            format!("restart the pods on {}", nodes.join(", ")),
+        );
+    }
+}
+
+fn without_unknown_model(step: Step, owner: &Owner) -> Step {
+    match step {
+        Step::Apply {
+            desired,
+            create,
+            mut changes,
+        } if owner.model.is_empty() => {
+            let field = format!("label {LABEL_MODEL}");
+            changes.retain(|change| change.field != field);
+            Step::Apply {
+                desired: known(desired, owner),
+                create,
+                changes,
+            }
+        }
+        step => step,
+    }
+}
+
+fn pool_name(step: &Step) -> Option<&str> {
+    match step {
+        Step::DisablePool { name, .. } | Step::RemovePool { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// All Nodes, by name and by address.
+struct Nodes<'a> {
+    by_name: BTreeMap<&'a str, &'a Live>,
+    by_ip: BTreeMap<IpAddr, &'a Live>,
+}
+
+impl<'a> Nodes<'a> {
+    fn new(nodes: &'a [Live]) -> Self {
+        let addresses = nodes
+            .iter()
+            .flat_map(|node| internal_ips(node).into_iter().map(move |ip| (ip, node)));
+        Self {
+            by_name: nodes.iter().map(|node| (node.name(), node)).collect(),
+            by_ip: addresses.collect(),
+        }
+    }
+
+    /// As the hooks find it ([`crate::cluster::find_node`]): by name, then by InternalIP, which is looked at either way.
+    fn of(&self, unit: &FabricUnit) -> Option<&'a Live> {
+        let own = |ip: &IpAddr| unit.addresses.iter().any(|address| address.ip == *ip);
+        let named = self.by_name.get(unit.node.as_str()).copied();
+        let named = named.filter(|node| {
+            let ips = internal_ips(node);
+            ips.is_empty() || ips.iter().any(own)
+        });
+        let by_ip = || {
+            unit.addresses
+                .iter()
+                .find_map(|address| self.by_ip.get(&address.ip).copied())
+        };
+        named.or_else(by_ip)
+    }
+}
+
+fn internal_ips(node: &Live) -> Vec<IpAddr> {
+    let addresses = node.value()["status"]["addresses"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    addresses
+        .filter(|address| address["type"] == "InternalIP")
+        .filter_map(|address| address["address"].as_str()?.parse().ok())
+        .collect()
+}
+
+/// The application's BGPPeers by unit number.
+struct PeersByUnit<'a>(BTreeMap<u32, Vec<&'a Live>>);
+
+impl<'a> PeersByUnit<'a> {
+    fn new(peers: &'a [Live], application: &str) -> Self {
+        let mut by_unit: BTreeMap<u32, Vec<&Live>> = BTreeMap::new();
+        for peer in peers {
+            if let Some(name) = BgpPeerName::parse(peer.name(), application) {
+                by_unit.entry(name.unit_number()).or_default().push(peer);
+            }
+        }
+        Self(by_unit)
+    }
+
+    fn of(&self, unit: &FabricUnit) -> Vec<Live> {
+        let found = self.0.get(&unit.unit.number()).into_iter().flatten();
+        found.map(|peer| (*peer).clone()).collect()
+    }
+}
+
+fn unit_objects(
+    unit: &FabricUnit,
+    config: &CharmConfig,
+    nodes: &Nodes<'_>,
+    peers: &PeersByUnit<'_>,
+    owner: &Owner,
+    comparison: &mut Comparison,
+) -> Result<(), String> {
+    let intent =
+        Intent::new(config, &unit.facts(&owner.model)).map_err(|problems| problems.to_string())?;
+    let Some(live) = nodes.of(unit) else {
+        comparison.block(
+            format!(
+                "{} waits: no Node is called {} and has an address of it",
+                unit.unit, unit.node
+            ),
+            "start kubelet on the machine, or correct the unit's name and addresses in FABRIC",
+        );
+        return Ok(());
+    };
+    if let NodeClaim::Foreign {
+        unit: other, model, ..
+    } = claim(live, &unit.unit, owner)
+    {
+        comparison.block(
+            format!(
+                "Node {} is looked after by {other} of model {model}",
+                live.name()
+            ),
+            "one cluster takes one application of this charm",
+        );
+        return Ok(());
+    }
+    let name = live
+        .name()
+        .parse()
+        .map_err(|error| format!("Node {}: {error}", live.name()))?;
+    let desired_peers = bgp_peers(&intent, owner, &name);
+    let desired_peers = desired_peers
+        .into_iter()
+        .map(|peer| known(peer, owner))
+        .collect();
+    let desired_node = node(&intent, owner, None, name);
+    let peers = peers.of(unit);
+    match plan_unit(
+        &intent,
+        owner,
+        &desired_node,
+        desired_peers,
+        live,
+        &peers,
+        None,
+    ) {
+        Ok(plan) => {
+            for step in plan.steps() {
+                comparison.add(step, unit);
+            }
+        }
+        Err(blocked) => comparison.blocked.push(blocked),
+    }
+    Ok(())
+}
+
+/// What the leader clears up once FABRIC's units are all there are.
+fn left_behind(fabric: &Fabric, observed: &Observed, owner: &Owner, comparison: &mut Comparison) {
+    let leader = fabric.leader();
+    let membership = Membership {
+        units: fabric
+            .units
+            .iter()
+            .map(|unit| unit.unit.to_string())
+            .collect(),
+        principals: fabric
+            .units
+            .iter()
+            .map(|unit| unit.principal.to_string())
+            .collect(),
+        own_principal: leader.principal.to_string(),
+    };
+    let nodes: BTreeSet<&str> = observed.nodes.iter().map(Live::name).collect();
+    let peers: BTreeMap<&str, &Live> = observed
+        .peers
+        .iter()
+        .map(|peer| (peer.name(), peer))
+        .collect();
+    let mut delete = |name: &str, because: String| {
+        comparison.changes.push(Change {
+            action: Action::Delete,
+            kind: "BGPPeer",
+            name: name.to_owned(),
+            unit: Some(leader.unit.to_string()),
+            fields: Vec::new(),
+            because: Some(because),
+        });
+    };
+    for orphan in orphans(
+        &leader.unit,
+        owner,
+        &membership,
+        &observed.nodes,
+        &observed.peers,
+    ) {
+        match orphan {
+            Orphan::Peer { name } => {
+                let node = peers
+                    .get(name.as_str())
+                    .map_or("", |peer| peer.spec_text("node"));
+                if !node.is_empty() && !nodes.contains(node) {
+                    delete(&name, format!("its Node {node} is gone"));
+                }
+            }
+            Orphan::Node { name, unit, peers } => {
+                for peer in peers {
+                    delete(
+                        &peer,
+                        format!("{unit} is gone; once Node {name} runs no pods"),
+                    );
+                }
+            }
+            Orphan::Unlabelled { .. } => {}
+        }
+    }
+}
+
+/// The change a step makes to Calico; `None` when it is only the charm's own book-keeping.
+fn change(step: &Step, unit: &FabricUnit) -> Option<Change> {
+    let changed = |action, kind, name: &String| Change {
+        action,
+        kind,
+        name: name.clone(),
+        unit: Some(unit.unit.to_string()),
+        fields: Vec::new(),
+        because: None,
+    };
+    match step {
+        Step::Apply {
+            desired,
+            create,
+            changes,
+        } => {
+            let action = if *create {
+                Action::Create
+            } else {
+                Action::Change
+            };
+            let fields = visible(changes, |field| field.starts_with("label "));
+            let shown = Change {
+                fields,
+                ..changed(action, desired.kind.as_str(), &desired.name)
+            };
+            (*create || !shown.fields.is_empty()).then_some(shown)
+        }
+        Step::Annotate { node, changes, .. } => {
+            let fields = visible(changes, |field| OWN_ANNOTATIONS.contains(&field));
+            let shown = Change {
+                fields,
+                ..changed(Action::Change, "Node", node)
+            };
+            (!shown.fields.is_empty()).then_some(shown)
+        }
+        Step::Relabel { .. } => None,
+        Step::DisablePool { name, cidr } => Some(Change {
+            because: Some(format!("disabled: {cidr} is not in `cidr` (manage-pools)")),
+            ..changed(Action::Change, "IPPool", name)
+        }),
+        Step::RemovePool { name, cidr, .. } => Some(Change {
+            because: Some(format!(
+                "{cidr} is not in `cidr`, and no address of it is in use (manage-pools)"
+            )),
+            ..changed(Action::Delete, "IPPool", name)
+        }),
+        Step::Delete {
+            kind,
+            name,
+            because,
+            ..
+        } => Some(Change {
+            because: Some(because.clone()),
+            ..changed(Action::Delete, kind.as_str(), name)
+        }),
+    }
+}
+
+/// The object that a step writes.
+fn object(step: &Step) -> String {
+    match step {
+        Step::Apply { desired, .. } => format!("{} {}", desired.kind, desired.name),
+        Step::Annotate { node, .. } => format!("Node {node}"),
+        Step::Relabel { kind, name, .. } | Step::Delete { kind, name, .. } => {
+            format!("{kind} {name}")
+        }
+        Step::DisablePool { name, .. } | Step::RemovePool { name, .. } => format!("IPPool {name}"),
+    }
+}
+
+fn visible(changes: &[FieldChange], hidden: impl Fn(&str) -> bool) -> Vec<FieldChange> {
+    changes
+        .iter()
+        .filter(|change| !hidden(&change.field))
+        .cloned()
+        .collect()
+}

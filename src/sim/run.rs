@@ -1,0 +1,336 @@
+//! Every unit's hooks against a Kubernetes API in this process: what `simulate` shows.
+//!
+//! The deployment is at rest, as `juju deploy` leaves it once all agents have settled, and the cluster holds a Node a
+//! unit and none of Calico's objects. Two rounds follow, each with the leader first: `config-changed`, which writes
+//! everything, then `update-status`, which must find nothing left to write.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::api::{ApiServer, Mode};
+use super::juju::{Charm, Impossible, JujuModel, Machine, ModelTools, UnitHook};
+use crate::charm::{Access, HookError, Report, Surroundings, run_hook};
+use crate::host::Host;
+use crate::juju::context::MissingVariable;
+use crate::juju::tools::LogLevel;
+use crate::juju::{Hook, JujuContext};
+use crate::model::{NodeName, UnitAddress, UnitName};
+use crate::status::Status;
+
+/// UUID of the simulated model.
+const MODEL_UUID: &str = "00000000-0000-4000-8000-000000000000";
+
+/// What is simulated.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The application.
+    pub application: String,
+    /// The options that are set, as `juju config` takes them.
+    pub options: Vec<(String, String)>,
+    /// The units in the order of their numbers; one leads.
+    pub units: Vec<ScenarioUnit>,
+}
+
+/// One unit and its machine.
+#[derive(Debug, Clone)]
+pub struct ScenarioUnit {
+    /// The unit.
+    pub unit: UnitName,
+    /// Its principal. Juju numbers units in the order they come; a number that is already passed is replaced.
+    pub principal: UnitName,
+    /// The machine's host name, and its Node.
+    pub node: NodeName,
+    /// The machine's addresses.
+    pub addresses: Vec<UnitAddress>,
+    /// Whether it leads.
+    pub leader: bool,
+    /// Its availability zone.
+    pub zone: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// By unit, in the scenario's order.
+    pub units: Vec<UnitOutcome>,
+    /// The cluster's objects at the end, Nodes included.
+    pub objects: Vec<Value>,
+}
+
+/// What one unit did.
+#[derive(Debug)]
+pub struct UnitOutcome {
+    /// The unit.
+    pub unit: UnitName,
+    /// What its first round logged.
+    pub lines: Vec<(LogLevel, String)>,
+    /// Its status at the end.
+    pub status: Status,
+    /// The first round.
+    pub first: Effort,
+    /// The second round.
+    pub second: Effort,
+}
+
+/// What a hook cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Requests to the Kubernetes API.
+    pub requests: usize,
+    /// Those of them that write.
+    pub writes: usize,
+    /// Hook tools.
+    pub tools: usize,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// Juju would not take the options or the units.
+    #[error("Juju refuses this")]
+    Juju(#[from] Impossible),
+    /// A hook failed, which no user's mistake may cause.
+    #[error("a hook of {unit} failed")]
+    Hook {
+        /// The unit.
+        unit: UnitName,
+        /// Why.
+        source: HookError,
+    },
+    /// The hook's environment lacks a variable.
+    #[error("the simulated Juju gives no proper environment")]
+    Environment(#[from] MissingVariable),
+    /// The simulation's API or its Juju does not hold together.
+    #[error("the simulation is at fault: {0}")]
+    Broken(String),
+}
+
+impl Outcome {
+    /// Whether every unit ended active and the second round wrote nothing.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.units.iter().all(UnitOutcome::is_good)
+    }
+}
+
+impl UnitOutcome {
+    /// Whether the unit ended active and wrote nothing in the second round.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.is_active() && self.second.writes == 0
+    }
+
+    /// Whether the unit ended active.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status.kind() == crate::status::StatusKind::Active
+    }
+}
+
+/// Runs a scenario; `progress` is told how many hooks have run and how many there are.
+///
+/// # Errors
+/// When the scenario is one Juju would not have, or a hook fails.
+pub async fn run(
+    scenario: &Scenario,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Outcome, SimulationError> {
+    let stage = Stage {
+        model: Arc::new(Mutex::new(model(scenario)?)),
+        server: server(scenario)?,
+    };
+    let access = Access::Client(stage.server.client());
+    let hooks = 2 * scenario.units.len();
+    let mut done = 0;
+    let mut rounds = Vec::new();
+    for hook in [UnitHook::ConfigChanged, UnitHook::UpdateStatus] {
+        let mut round: Vec<Option<(Report, Effort)>> = Vec::new();
+        round.resize_with(scenario.units.len(), || None);
+        for index in leader_first(scenario) {
+            let unit = &scenario.units[index];
+            round[index] = Some(stage.run_hook(unit, hook, &access).await?);
+            done += 1;
+            progress(done, hooks);
+        }
+        rounds.push(round);
+    }
+    let second = rounds.pop().unwrap_or_default();
+    let first = rounds.pop().unwrap_or_default();
+    let both = first
+        .into_iter()
+        .flatten()
+        .zip(second.into_iter().flatten());
+    let units = scenario
+        .units
+        .iter()
+        .zip(both)
+        .map(|(unit, (first, second))| UnitOutcome {
+            unit: unit.unit.clone(),
+            lines: first.0.lines().to_vec(),
+            status: second.0.final_status(),
+            first: first.1,
+            second: second.1,
+        });
+    Ok(Outcome {
+        units: units.collect(),
+        objects: stage.server.dump(),
+    })
+}
+
+fn leader_first(scenario: &Scenario) -> impl Iterator<Item = usize> {
+    let leads = |wanted: bool| {
+        let units = scenario.units.iter().enumerate();
+        units
+            .filter(move |(_, unit)| unit.leader == wanted)
+            .map(|(index, _)| index)
+    };
+    leads(true).chain(leads(false))
+}
+
+/// Juju and Kubernetes.
+struct Stage {
+    model: Arc<Mutex<JujuModel>>,
+    server: ApiServer,
+}
+
+impl Stage {
+    async fn run_hook(
+        &self,
+        unit: &ScenarioUnit,
+        hook: UnitHook,
+        access: &Access,
+    ) -> Result<(Report, Effort), SimulationError> {
+        let tools = ModelTools::begin(&self.model, &unit.unit.to_string(), hook.into())?;
+        let context = JujuContext::from_variables(tools.environment())?;
+        let name = hook.name();
+        let hook: Hook = name
+            .parse()
+            .map_err(|_| SimulationError::Broken(format!("the charm has no hook {name}")))?;
+        self.server.take_requests();
+        let surroundings = Surroundings {
+            context: &context,
+            tools: &tools,
+            host: &SimulatedMachine(unit),
+            access,
+        };
+        let report = Box::pin(run_hook(hook, &surroundings))
+            .await
+            .map_err(|source| SimulationError::Hook {
+                unit: unit.unit.clone(),
+                source,
+            })?;
+        let requests = self.server.take_requests();
+        let effort = Effort {
+            requests: requests.len(),
+            writes: requests.iter().filter(|request| request.writes()).count(),
+            tools: tools.calls().len(),
+        };
+        tools
+            .commit()
+            .map_err(|rejected| SimulationError::Broken(rejected.to_string()))?;
+        self.model
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_logs();
+        Ok((report, effort))
+    }
+}
+
+/// The model: the principals' applications, calico beside them, and everybody at rest.
+fn model(scenario: &Scenario) -> Result<JujuModel, Impossible> {
+    let application = scenario.application.as_str();
+    let mut model = JujuModel::new("simulation", MODEL_UUID);
+    model.deploy(application, Charm::calico())?;
+    let options = scenario.options.iter();
+    model.set_options(
+        application,
+        options.map(|(name, text)| (name.as_str(), text.as_str())),
+    )?;
+    let mut principals: Vec<&str> = scenario
+        .units
+        .iter()
+        .map(|unit| unit.principal.application())
+        .collect();
+    principals.sort_unstable();
+    principals.dedup();
+    for principal in principals {
+        model.deploy(principal, Charm::kubernetes())?;
+        model.relate(&format!("{application}:cni"), &format!("{principal}:cni"))?;
+    }
+    for unit in &scenario.units {
+        let machine = model.add_machine(machine(unit));
+        model.number_next_unit(application, unit.unit.number())?;
+        // Only the charm's own unit is looked at, and a principal by another number does as well.
+        let _ = model.number_next_unit(unit.principal.application(), unit.principal.number());
+        model.add_unit(unit.principal.application(), machine)?;
+        if unit.leader {
+            model.set_leader(application, Some(&unit.unit.to_string()))?;
+        }
+    }
+    model.settle();
+    Ok(model)
+}
+
+fn machine(unit: &ScenarioUnit) -> Machine {
+    let mut machine =
+        Machine::new(unit.node.to_string()).in_zone(unit.zone.clone().unwrap_or_default());
+    for address in &unit.addresses {
+        let text = format!("{}/{}", address.ip, address.subnet.prefix());
+        machine = machine.with_address(&address.interface, &text);
+    }
+    machine
+}
+
+/// The API with Calico's CRDs, and a Node for every unit as its kubelet would register it.
+fn server(scenario: &Scenario) -> Result<ApiServer, SimulationError> {
+    let server = ApiServer::new(Mode::CrdV1);
+    for unit in &scenario.units {
+        let first = |v4| {
+            unit.addresses
+                .iter()
+                .find(|address| address.ip.is_ipv4() == v4)
+        };
+        let ips: Vec<Value> = [first(true), first(false)]
+            .into_iter()
+            .flatten()
+            .map(|address| json!({"type": "InternalIP", "address": address.ip.to_string()}))
+            .collect();
+        let node = json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": unit.node.to_string()},
+            "status": {"addresses": ips},
+        });
+        server
+            .insert("kubelet", node)
+            .map_err(|error| SimulationError::Broken(error.to_string()))?;
+    }
+    Ok(server)
+}
+
+/// The machine of a simulated unit: its name and addresses, and nothing to complain of.
+struct SimulatedMachine<'a>(&'a ScenarioUnit);
+
+impl Host for SimulatedMachine<'_> {
+    fn hostname(&self) -> String {
+        self.0.node.to_string()
+    }
+
+    async fn fqdn(&self) -> Option<String> {
+        None
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.0.addresses.iter().map(|address| address.ip).collect()
+    }
+
+    fn rp_filter(&self) -> Option<u8> {
+        Some(1)
+    }
+
+    async fn disable_tx_checksumming(&self, _interface: &str) -> Result<bool, String> {
+        Ok(false)
+    }
+}
