@@ -40,7 +40,7 @@ fn refused(object: &str, message: &str, causes: &[(String, String)]) -> String {
         .iter()
         .any(|(field, text)| field.ends_with("asNumber") && text.contains("int32"));
     if int32 || (message.contains("asNumber") && message.contains("int32")) {
-        return int32_status("an AS number");
+        return int32_status("an AS number", "see debug-log");
     }
     match causes.first() {
         Some((field, text)) => format!("API server refuses {object}: {field}: {text}"),
@@ -50,9 +50,9 @@ fn refused(object: &str, message: &str, causes: &[(String, String)]) -> String {
 
 /// The status when Calico's CRDs cannot hold an AS number: Kubernetes 1.36 and later enforce their `int32` format.
 #[must_use]
-pub fn int32_status(number: &str) -> String {
+pub fn int32_status(number: &str, way_out: &str) -> String {
     format!(
-        "{number} is above 2147483647: this Calico's CRDs cannot hold it on Kubernetes >= 1.36; see juju debug-log"
+        "{number} is above 2147483647, which Calico's CRDs refuse on Kubernetes 1.36+; {way_out}"
     )
 }
 

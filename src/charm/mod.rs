@@ -9,7 +9,10 @@ mod sweep;
 mod teardown;
 
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
 use std::time::Duration;
+
+use futures::future::{Either, MaybeDone, maybe_done, select};
 
 use crate::cluster::{ConnectError, Kubernetes, connect};
 use crate::config::RawConfigError;
@@ -113,10 +116,29 @@ pub async fn run_hook<T: HookTools, H: Host>(
         publish::log(surroundings.tools, hook, &report).await?;
         return Ok(report);
     }
-    let juju = facts::read(surroundings.tools, surroundings.context).await?;
-    let published = reconcile::run(surroundings, &identity, &juju, &mut report).await;
+    let mut first_look = pin!(maybe_done(reconcile::first_look(surroundings)));
+    let reading = pin!(facts::read(surroundings.tools, surroundings.context));
+    let juju = match select(reading, first_look.as_mut()).await {
+        Either::Left((juju, _)) => juju?,
+        Either::Right(((), reading)) => reading.await?,
+    };
+    let published = reconcile::run(
+        surroundings,
+        &identity,
+        &juju,
+        output(first_look),
+        &mut report,
+    )
+    .await;
     publish::all(surroundings, hook, &juju, published.as_ref(), &report).await?;
     Ok(report)
+}
+
+/// What a future that may have run already has produced.
+async fn output<F: Future>(mut running: Pin<&mut MaybeDone<F>>) -> F::Output {
+    running.as_mut().await;
+    let output = running.take_output();
+    output.expect("MaybeDone holds its output once awaited, and this takes it once")
 }
 
 /// The Kubernetes API, or the status that says why there is none.

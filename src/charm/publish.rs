@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use futures::try_join;
 
 use super::facts::{JujuFacts, Relation};
+use super::report::counted;
 use super::{Report, Surroundings};
 use crate::host::Host;
 use crate::juju::Hook;
@@ -76,7 +77,7 @@ async fn relations<T: HookTools, H: Host>(
     try_join_all(writes).await.map(drop)
 }
 
-/// Writes what differs and nothing else: every write wakes the other side.
+/// Writes what differs and nothing else: every write wakes the other side. To Juju, empty and absent are one.
 async fn set<T: HookTools>(
     tools: &T,
     relation: &Relation,
@@ -84,7 +85,7 @@ async fn set<T: HookTools>(
 ) -> Result<(), ToolError> {
     let changed: BTreeMap<String, String> = wanted
         .iter()
-        .filter(|(key, value)| relation.own.get(*key) != Some(value))
+        .filter(|(key, value)| relation.own.get(*key).map_or("", String::as_str) != value.as_str())
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     if changed.is_empty() {
@@ -124,9 +125,4 @@ pub async fn log<T: HookTools>(tools: &T, hook: Hook, report: &Report) -> Result
         }
     }
     Ok(())
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

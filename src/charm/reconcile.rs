@@ -12,11 +12,12 @@ use serde_json::Value;
 use super::disposition::{self, INT32_REMEDY};
 use super::facts::JujuFacts;
 use super::publish::Published;
+use super::report::counted;
 use super::{API_DEADLINE, Identity, Report, Surroundings, reach, sweep};
 use crate::cluster::mode::{cluster_information, cluster_information_path, uses_etcd};
 use crate::cluster::{
-    ApiError, Kubernetes, Mode, Obstacle, apply_plan, escape, find_node, list_blocks, mode,
-    node_path,
+    ApiError, Failure, Kubernetes, Mode, Obstacle, apply_plan, escape, find_node, list_blocks,
+    mode, node_path,
 };
 use crate::config::{CharmConfig, Problems};
 use crate::host::Host;
@@ -35,11 +36,13 @@ use crate::status::Status;
 const CALICO_NODE: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node";
 /// The VXLAN interfaces of the two families.
 const VXLAN_INTERFACES: [&str; 2] = ["vxlan.calico", "vxlan-v6.calico"];
+/// How often a reconcile is tried when somebody else's write comes in between.
+const ATTEMPTS: u32 = 3;
 /// The text that documentation and tests look for.
 const RP_FILTER: &str = "ignore-loose-rpf config is in conflict with rp_filter value";
 
 /// What stops a reconcile half-way.
-enum Stop {
+pub enum Stop {
     /// A request failed.
     Api(ApiError),
     /// Something in the cluster is in the way.
@@ -62,17 +65,46 @@ impl From<Blocked> for Stop {
     }
 }
 
+/// What is read of the cluster before anything is known of the options.
+pub struct FirstLook {
+    kubernetes: Kubernetes,
+    groups: Option<Value>,
+    named: Option<Value>,
+    daemon_set: Option<Value>,
+}
+
+/// Reads what every hook needs whatever the options are, while the hook tools are still running.
+///
+/// # Errors
+/// When there is no API, or it cannot be asked.
+pub async fn first_look<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
+) -> Result<FirstLook, Stop> {
+    let kubernetes = reach(surroundings.access).await.map_err(Stop::Status)?;
+    let by_hostname = node_path(&surroundings.host.hostname().to_lowercase());
+    let (groups, named, daemon_set) = try_join!(
+        kubernetes.get("/apis"),
+        kubernetes.get(&by_hostname),
+        kubernetes.get(CALICO_NODE),
+    )?;
+    Ok(FirstLook {
+        kubernetes,
+        groups,
+        named,
+        daemon_set,
+    })
+}
+
 /// Brings the cluster to what the options ask of this unit; answers with what may be published once they are valid.
 pub async fn run<T: HookTools, H: Host>(
     surroundings: &Surroundings<'_, T, H>,
     identity: &Identity,
     juju: &JujuFacts,
+    first_look: impl Future<Output = Result<FirstLook, Stop>>,
     report: &mut Report,
 ) -> Option<Published> {
     if juju.cni.is_empty() {
-        report.status(Status::blocked(
-            "integrate with kubernetes-control-plane or kubernetes-worker (endpoint cni)",
-        ));
+        report.status(no_relation(surroundings.context.principal.as_deref()));
         return None;
     }
     let facts = unit_facts(surroundings, identity, juju);
@@ -94,7 +126,7 @@ pub async fn run<T: HookTools, H: Host>(
         config: &config,
         intent: &intent,
     };
-    match tokio::time::timeout(API_DEADLINE, work.reconcile(report)).await {
+    match tokio::time::timeout(API_DEADLINE, work.reconcile(first_look, report)).await {
         Ok(Ok(())) => {}
         Ok(Err(stop)) => explain(stop, report),
         Err(_) => report.status(Status::waiting(format!(
@@ -104,6 +136,16 @@ pub async fn run<T: HookTools, H: Host>(
     }
     vxlan_checksums(surroundings.host, &config, report).await;
     Some(published(&config, &facts))
+}
+
+/// A subordinate exists by its relation, which Juju tells it of only after `install`, and which is taken away last.
+fn no_relation(principal: Option<&str>) -> Status {
+    match principal {
+        Some(principal) => Status::waiting(format!("Waiting for the cni relation to {principal}")),
+        None => Status::blocked(
+            "integrate with kubernetes-control-plane or kubernetes-worker (endpoint cni)",
+        ),
+    }
 }
 
 fn unit_facts<T: HookTools, H: Host>(
@@ -215,22 +257,38 @@ struct Observed {
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
-    async fn reconcile(&self, report: &mut Report) -> Result<(), Stop> {
+    /// Reconciles, and looks again at once when somebody else wrote in between: a Node's own agent does all the time.
+    async fn reconcile(
+        &self,
+        first_look: impl Future<Output = Result<FirstLook, Stop>>,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let mut look = first_look.await?;
+        for _ in 1..ATTEMPTS {
+            match self.attempt(look, report).await {
+                Err(Stop::Api(error)) if matches!(error.failure, Failure::Conflict(_)) => {
+                    tracing::debug!(%error, "looking again");
+                }
+                outcome => return outcome,
+            }
+            look = self::first_look(self.surroundings).await?;
+        }
+        self.attempt(look, report).await
+    }
+
+    async fn attempt(&self, look: FirstLook, report: &mut Report) -> Result<(), Stop> {
+        report.forget_notes();
         if self.juju.addresses.is_empty() {
             return Err(Stop::Status(Status::waiting(
                 "Waiting for an address of endpoint cni",
             )));
         }
-        let kubernetes = reach(self.surroundings.access)
-            .await
-            .map_err(Stop::Status)?;
-        let hostname = self.surroundings.host.hostname().to_lowercase();
-        let by_hostname = node_path(&hostname);
-        let (groups, named, daemon_set) = try_join!(
-            kubernetes.get("/apis"),
-            kubernetes.get(&by_hostname),
-            kubernetes.get(CALICO_NODE),
-        )?;
+        let FirstLook {
+            kubernetes,
+            groups,
+            named,
+            daemon_set,
+        } = look;
         if uses_etcd(daemon_set.as_ref()) {
             return Err(Stop::Obstacle(Obstacle::EtcdDatastore));
         }
@@ -422,8 +480,10 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             (disable, remove) = (to_disable, to_remove);
             for pool in stay {
                 let note = format!(
-                    "IPPool {} {} still has {} addresses",
-                    pool.name, pool.cidr, pool.usage.workloads
+                    "IPPool {} {} still has {}",
+                    pool.name,
+                    pool.cidr,
+                    counted(pool.usage.workloads, "address")
                 );
                 let nodes: Vec<&str> = pool.usage.nodes.iter().map(String::as_str).collect();
                 let held = if pool.held {
@@ -537,7 +597,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         configuration: Option<&Live>,
     ) -> Result<(), Stop> {
         let in_peers = plan.steps().find_map(|step| match step {
-            Step::Apply { desired, .. } => large_as_number(desired.spec.get("asNumber")),
+            Step::Apply { desired, .. } => {
+                let number = large_as_number(desired.spec.get("asNumber"))?;
+                Some((
+                    desired.reasons.get("asNumber").cloned().unwrap_or_default(),
+                    number,
+                ))
+            }
             _ => None,
         });
         let global = self.config.global_as_number;
@@ -546,22 +612,22 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             .and_then(Value::as_u64)
             == Some(u64::from(global.value()));
         let in_global = (self.juju.leader && !stands && global.exceeds_int32())
-            .then(|| u64::from(global.value()));
-        let Some(number) = in_peers.or(in_global) else {
+            .then(|| ("global-as-number".to_owned(), u64::from(global.value())));
+        let way_out = if in_peers.is_some() {
+            "see debug-log"
+        } else {
+            "use subnet-as-numbers"
+        };
+        let Some((place, number)) = in_peers.or(in_global) else {
             return Ok(());
         };
         if !refuses_above_int32(kubernetes, mode).await? {
             return Ok(());
         }
-        let option = if in_peers.is_some() {
-            "BGP peers"
-        } else {
-            "global-as-number"
-        };
         Err(Stop::Blocked(Blocked {
             message: format!(
-                "{option}: {}",
-                disposition::int32_status(&number.to_string())
+                "{place}: {}",
+                disposition::int32_status(&number.to_string(), way_out)
             ),
             remedy: INT32_REMEDY.to_owned(),
         }))
@@ -582,16 +648,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                     report.info(&done.step);
                 }
                 Ok(false) => tracing::debug!(step = %done.step, "not needed any more"),
-                Err(error) => {
-                    report.error(&error);
-                    failed = failed.or(Some(error));
-                }
+                Err(error) => match &failed {
+                    None => failed = Some(error),
+                    Some(_) => report.error(&error),
+                },
             }
         }
-        match failed {
-            Some(error) => Err(Stop::Status(disposition::api_error(&error))),
-            None => Ok(()),
-        }
+        failed.map_or(Ok(()), |error| Err(Stop::Api(error)))
     }
 }
 

@@ -44,6 +44,11 @@ impl Report {
         self.notes.push(note);
     }
 
+    /// Drops the notes of an attempt that is made again.
+    pub fn forget_notes(&mut self) {
+        self.notes.clear();
+    }
+
     /// Adds a status; the most urgent one wins, the first on a tie.
     pub fn status(&mut self, status: Status) {
         self.status = Some(match self.status.take() {
@@ -65,4 +70,14 @@ impl Report {
     pub fn lines(&self) -> &[(LogLevel, String)] {
         &self.lines
     }
+}
+
+/// `1 object`, `2 addresses`.
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    let plural = match noun {
+        _ if number == 1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{plural}")
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
@@ -22,7 +22,13 @@ pub enum ConnectError {
         /// The file that was read.
         path: String,
         /// What is wrong with it.
-        source: Box<kube::config::KubeconfigError>,
+        source: Box<KubeconfigError>,
+    },
+    /// The file is no YAML of a kubeconfig. Without a source: the parser's error quotes the file.
+    #[error("cannot use the kubeconfig {path}: it is no YAML, or not a kubeconfig's")]
+    Unreadable {
+        /// The file that was read.
+        path: String,
     },
     /// Its certificates or credentials cannot be used.
     #[error("cannot use the credentials of the kubeconfig {path}")]
@@ -44,9 +50,12 @@ pub enum ConnectError {
 /// When the file cannot be read, is no kubeconfig, or its credentials cannot be used.
 pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
     let shown = || path.display().to_string();
-    let kubeconfig = |source| ConnectError::Kubeconfig {
-        path: shown(),
-        source: Box::new(source),
+    let kubeconfig = |source| match source {
+        KubeconfigError::Parse(_) => ConnectError::Unreadable { path: shown() },
+        source => ConnectError::Kubeconfig {
+            path: shown(),
+            source: Box::new(source),
+        },
     };
     let file = Kubeconfig::read_from(path).map_err(kubeconfig)?;
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())

@@ -355,6 +355,7 @@ mod tests {
         for (outer, inner, contains, overlaps) in [
             ("10.0.0.0/8", "10.1.0.0/16", true, true),
             ("10.1.0.0/16", "10.0.0.0/8", false, true),
+            ("10.0.0.0/16", "10.0.0.0/8", false, true),
             ("10.0.0.0/24", "10.0.0.0/24", true, true),
             ("10.0.0.0/24", "10.0.1.0/24", false, false),
             ("0.0.0.0/0", "fd00::/64", false, false),

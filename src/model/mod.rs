@@ -16,6 +16,8 @@ mod peer;
 mod place;
 mod refusal;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 pub use as_number::{AsNumber, AsNumberError};

@@ -26,15 +26,18 @@ pub struct FieldChange {
     pub taken_from: Vec<String>,
 }
 
-impl fmt::Display for FieldChange {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ", self.field)?;
+impl FieldChange {
+    fn write_value(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = shown_field(&self.field);
         match (&self.from, &self.to) {
-            (Some(from), Some(to)) => write!(formatter, "{from} → {to}")?,
-            (None, Some(to)) => write!(formatter, "{to}")?,
-            (Some(from), None) => write!(formatter, "{from} removed")?,
-            (None, None) => write!(formatter, "set")?,
+            (Some(from), Some(to)) => write!(formatter, "{field} {from} → {to}"),
+            (None, Some(to)) => write!(formatter, "{field} {to}"),
+            (Some(from), None) => write!(formatter, "{field} {from} removed"),
+            (None, None) => write!(formatter, "{field} set"),
         }
+    }
+
+    fn write_reason(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(because) = &self.because {
             write!(formatter, " ({because})")?;
         }
@@ -43,6 +46,44 @@ impl fmt::Display for FieldChange {
         }
         Ok(())
     }
+
+    fn shares_reason(&self, other: &Self) -> bool {
+        self.because == other.because && self.taken_from == other.taken_from
+    }
+}
+
+impl fmt::Display for FieldChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_value(formatter)?;
+        self.write_reason(formatter)
+    }
+}
+
+/// Several changes of one object in one line, neighbours with one reason under it together:
+/// `asNumber 64512, peerIP 10.0.0.1 (unit-bgp-peers: 0[0])`.
+pub struct Changes<'a>(pub &'a [FieldChange]);
+
+impl fmt::Display for Changes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, change) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            formatter.write_str(separator)?;
+            change.write_value(formatter)?;
+            if !self
+                .0
+                .get(index + 1)
+                .is_some_and(|next| next.shares_reason(change))
+            {
+                change.write_reason(formatter)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Annotations are known by the last part of their key: `ASNumber`, `applied`.
+fn shown_field(field: &str) -> &str {
+    field.rsplit_once('/').map_or(field, |(_, name)| name)
 }
 
 /// What Calico assumes where a field is absent or empty (`libcalico-go/lib/clientv3/ippool.go`): writing it would
@@ -67,7 +108,7 @@ pub fn differences(desired: &Desired, live: &Live) -> Vec<FieldChange> {
         .collect();
     let section = desired.kind.section();
     for field in live.charm_fields(section) {
-        if !desired.spec.contains_key(field) {
+        if !desired.spec.contains_key(field) && is_to_go(desired, live, field) {
             changes.push(FieldChange {
                 field: field.to_owned(),
                 from: live.field(section, field).map(shown),
@@ -89,6 +130,16 @@ pub fn differences(desired: &Desired, live: &Live) -> Vec<FieldChange> {
         }
     }
     changes
+}
+
+/// Whether a field that this charm wrote and no longer wants has to be removed. An apply owns just what it sent; what
+/// else it wrote (3.32.0's BGPConfiguration, by create and merge patch) includes the API server's defaults, which come
+/// back when they are removed, and fields that others have taken as their own since.
+fn is_to_go(desired: &Desired, live: &Live, field: &str) -> bool {
+    let section = desired.kind.section();
+    let named_by_an_option = desired.reasons.contains_key(field);
+    live.applied_fields(section).contains(field)
+        || named_by_an_option && live.other_managers_of(section, field).is_empty()
 }
 
 fn changed_field(
@@ -206,6 +257,35 @@ mod tests {
             "spec": {"ipipMode": "Always", "vxlanMode": "Never"},
         });
         assert_eq!(lines(&desired, live), ["ipipMode Always removed (ipip)"]);
+    }
+
+    #[test]
+    fn defaults_that_came_with_a_create_are_nobodys_to_remove() {
+        let desired = pool(&json!({}));
+        let entry = |manager: &str, operation: &str, field: &str| json!({"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {field: {}}}});
+        let ours = "calico-charm";
+        for (entries, removed) in [
+            (vec![entry(ours, "Update", "f:assignmentMode")], 0),
+            (vec![entry(ours, "Update", "f:ipipMode")], 1),
+            (
+                vec![
+                    entry(ours, "Update", "f:ipipMode"),
+                    entry("kubectl", "Update", "f:ipipMode"),
+                ],
+                0,
+            ),
+            (vec![entry(ours, "Apply", "f:assignmentMode")], 1),
+            (
+                vec![
+                    entry(ours, "Apply", "f:ipipMode"),
+                    entry("kubectl", "Update", "f:ipipMode"),
+                ],
+                1,
+            ),
+        ] {
+            let live = json!({"metadata": {"managedFields": entries}, "spec": {"ipipMode": "Always", "assignmentMode": "Automatic"}});
+            assert_eq!(lines(&desired, live).len(), removed, "{entries:?}");
+        }
     }
 
     #[test]

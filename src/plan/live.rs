@@ -130,12 +130,22 @@ impl Live {
             .any(|entry| entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply")
     }
 
-    /// Fields of a section that this charm wrote.
+    /// Fields of a section that this charm wrote, in whatever way.
     #[must_use]
     pub fn charm_fields(&self, section: &str) -> BTreeSet<&str> {
+        self.fields_of_entries(section, |_| true)
+    }
+
+    /// Fields of a section that this charm applied.
+    #[must_use]
+    pub fn applied_fields(&self, section: &str) -> BTreeSet<&str> {
+        self.fields_of_entries(section, |entry| entry["operation"] == "Apply")
+    }
+
+    fn fields_of_entries(&self, section: &str, wanted: fn(&Value) -> bool) -> BTreeSet<&str> {
         let section = format!("f:{section}");
         self.entries()
-            .filter(|entry| entry["manager"] == FIELD_MANAGER)
+            .filter(|entry| entry["manager"] == FIELD_MANAGER && wanted(entry))
             .filter_map(|entry| entry["fieldsV1"].get(&section)?.as_object())
             .flat_map(|fields| fields.keys())
             .filter_map(|key| key.strip_prefix("f:"))

@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::render::{Desired, Kind};
 
-pub use change::{FieldChange, differences, initial};
+pub use change::{Changes, FieldChange, differences, initial};
 pub use cleanup::{Membership, Orphan, orphans};
 pub use live::Live;
 pub use pools::{DoomedPool, PoolUsage, doomed_pools, plan_pools, usage};
@@ -90,12 +90,15 @@ impl fmt::Display for Step {
                 changes,
             } => {
                 let verb = if *create { " created," } else { "" };
-                write!(formatter, "{} {}:{verb} ", desired.kind, desired.name)?;
-                write_changes(formatter, changes)
+                let changes = Changes(changes);
+                write!(
+                    formatter,
+                    "{} {}:{verb} {changes}",
+                    desired.kind, desired.name
+                )
             }
             Self::Annotate { node, changes, .. } => {
-                write!(formatter, "Node {node}: ")?;
-                write_changes(formatter, changes)
+                write!(formatter, "Node {node}: {}", Changes(changes))
             }
             Self::Relabel { kind, name, .. } => {
                 write!(formatter, "{kind} {name}: labels restored")
@@ -116,14 +119,6 @@ impl fmt::Display for Step {
             } => write!(formatter, "{kind} {name}: deleted, {because}"),
         }
     }
-}
-
-fn write_changes(formatter: &mut fmt::Formatter<'_>, changes: &[FieldChange]) -> fmt::Result {
-    for (index, change) in changes.iter().enumerate() {
-        let separator = if index == 0 { "" } else { ", " };
-        write!(formatter, "{separator}{change}")?;
-    }
-    Ok(())
 }
 
 /// Writes in the order they must happen: one wave after the other, the steps of a wave side by side. A wave that

@@ -94,20 +94,20 @@ pub fn plan_unit(
     }
     plan.push(applies);
     plan.push(settings_step(desired_node, node).into_iter().collect());
-    let stale = peers
-        .iter()
-        .filter(|live| !wanted.contains(live.name()) && !live.is_deleting())
-        .filter(|live| {
-            [Some(intent.unit()), predecessor]
-                .into_iter()
-                .flatten()
-                .any(|unit| is_peer_of(live, unit, owner, desired_node.name.as_str()))
-        });
-    plan.push(
-        stale
-            .map(|live| delete_step(live, "no option asks for it any more"))
-            .collect(),
-    );
+    let stale_of = |unit: &UnitName, because: &str| -> Vec<Step> {
+        peers
+            .iter()
+            .filter(|live| !wanted.contains(live.name()) && !live.is_deleting())
+            .filter(|live| is_peer_of(live, unit, owner, desired_node.name.as_str()))
+            .map(|live| delete_step(live, because))
+            .collect()
+    };
+    let mut stale = stale_of(intent.unit(), "no option asks for it any more");
+    if let Some(before) = predecessor {
+        let because = format!("{before} is gone and {} has its Node", intent.unit());
+        stale.extend(stale_of(before, &because));
+    }
+    plan.push(stale);
     Ok(plan)
 }
 
@@ -197,7 +197,12 @@ fn annotation_change(
         from: present.map(str::to_owned),
         to: wanted.cloned(),
         because: because.cloned(),
-        taken_from: Vec::new(),
+        taken_from: node
+            .managers_of_annotation(key)
+            .into_iter()
+            .filter(|manager| *manager != FIELD_MANAGER)
+            .map(str::to_owned)
+            .collect(),
     })
 }
 

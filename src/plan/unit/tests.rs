@@ -64,19 +64,39 @@ fn planned_after(
     )
 }
 
-/// The plan as its log lines, a list a wave; the digest, which is no matter here, left out.
-fn lines(plan: &Plan) -> Vec<Vec<String>> {
-    let applied = format!(", {ANNOTATION_APPLIED} ");
-    plan.waves()
-        .iter()
-        .map(|wave| {
-            let line = |step: &Step| {
-                let line = step.to_string();
-                line.split(&applied).next().unwrap_or_default().to_owned()
-            };
-            wave.iter().map(line).collect()
-        })
+/// The plan in short, a list a wave; the digest, which is no matter here, left out.
+fn shown(plan: &Plan) -> Vec<Vec<String>> {
+    let waves = plan.waves().iter();
+    waves
+        .map(|wave| wave.iter().map(shown_step).collect())
         .collect()
+}
+
+fn shown_step(step: &Step) -> String {
+    match step {
+        Step::Apply {
+            desired,
+            create,
+            changes,
+        } => {
+            let verb = if *create { "create" } else { "change" };
+            format!("{verb} {}: {}", desired.name, fields(changes))
+        }
+        Step::Annotate { changes, .. } => format!("annotate: {}", fields(changes)),
+        Step::Delete { name, because, .. } => format!("delete {name}: {because}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn fields(changes: &[FieldChange]) -> String {
+    let field = |change: &FieldChange| {
+        let key = change.field.trim_start_matches("calico.juju.is/");
+        format!("{key}={}", change.to.as_deref().unwrap_or("-"))
+    };
+    let wanted = changes
+        .iter()
+        .filter(|change| change.field != ANNOTATION_APPLIED);
+    wanted.map(field).collect::<Vec<_>>().join(" ")
 }
 
 fn wave_of<'a>(lines: &'a [Vec<String>], text: &str) -> Option<(usize, &'a str)> {
@@ -86,16 +106,28 @@ fn wave_of<'a>(lines: &'a [Vec<String>], text: &str) -> Option<(usize, &'a str)>
     })
 }
 
-/// A Node with annotations; those the charm's field manager holds are named apart.
+/// A Node with annotations; the charm's field manager holds those named apart, kubectl the others.
 fn node(annotations: &Value, held: &[&str]) -> Live {
-    let fields: serde_json::Map<String, Value> = held
-        .iter()
-        .map(|key| (format!("f:{key}"), json!({})))
-        .collect();
+    let (mut ours, mut others) = (json!({}), json!({}));
+    for key in annotations.as_object().unwrap().keys() {
+        let fields = if held.contains(&key.as_str()) {
+            &mut ours
+        } else {
+            &mut others
+        };
+        fields[format!("f:{key}")] = json!({});
+    }
+    let entry = |manager: &str, fields: &Value| json!({"manager": manager, "operation": "Update", "fieldsV1": {"f:metadata": {"f:annotations": fields}}});
     Live::new(json!({"metadata": {
         "name": "node-a", "resourceVersion": "7", "annotations": annotations,
-        "managedFields": [{"manager": "calico-charm", "operation": "Update", "fieldsV1": {"f:metadata": {"f:annotations": fields}}}],
+        "managedFields": [entry("calico-charm", &ours), entry("kubectl", &others)],
     }}))
+}
+
+fn unrecorded(node: &Live) -> Live {
+    let mut object = node.value().clone();
+    object["metadata"]["managedFields"] = json!([]);
+    Live::new(object)
 }
 
 fn claimed_by(unit: &str, principal: &str, application: &str, model: &str) -> Live {
@@ -180,18 +212,14 @@ fn a_first_hook_claims_then_peers_then_settles() {
         "route-reflector-cluster-ids": "{0: 224.0.0.1}",
     });
     let plan = planned(&options, &node(&json!({}), &[]), &[]).unwrap();
-    let shown = lines(&plan);
+    let lines = shown(&plan);
     assert_eq!(
-        shown,
+        lines,
         [
+            vec!["annotate: application=calico model=m principal=worker/0 unit=calico/0"],
+            vec!["create calico-0-10.0.0.1: asNumber=64512 node=node-a peerIP=10.0.0.1"],
             vec![
-                "Node node-a: calico.juju.is/application calico, calico.juju.is/model m, calico.juju.is/principal worker/0, calico.juju.is/unit calico/0"
-            ],
-            vec![
-                "BGPPeer calico-0-10.0.0.1: created, asNumber 64512 (global-bgp-peers: [0]), node node-a (global-bgp-peers: [0]), peerIP 10.0.0.1 (global-bgp-peers: [0])"
-            ],
-            vec![
-                "Node node-a: projectcalico.org/ASNumber 65001 (unit-as-numbers: 0), projectcalico.org/RouteReflectorClusterID 224.0.0.1 (route-reflector-cluster-ids: 0)"
+                "annotate: projectcalico.org/ASNumber=65001 projectcalico.org/RouteReflectorClusterID=224.0.0.1"
             ],
         ]
     );
@@ -219,21 +247,18 @@ fn peers_are_changed_in_place_and_removed_last() {
         peer("calico-0-10.0.0.1", "node-a", 64512),
         peer("calico-0-10.0.0.2", "node-a", 64512),
     ];
-    let shown = lines(&planned(&options, &ours(), &live).unwrap());
-    let (changed, line) = wave_of(&shown, "calico-0-10.0.0.1").unwrap();
+    let lines = shown(&planned(&options, &ours(), &live).unwrap());
+    let (changed, line) = wave_of(&lines, "calico-0-10.0.0.1").unwrap();
+    assert_eq!(line, "change calico-0-10.0.0.1: asNumber=64513");
+    let (created, _) = wave_of(&lines, "create calico-0-10.0.0.3").unwrap();
+    let (removed, line) = wave_of(&lines, "calico-0-10.0.0.2").unwrap();
     assert_eq!(
         line,
-        "BGPPeer calico-0-10.0.0.1: asNumber 64512 → 64513 (global-bgp-peers: [0])"
-    );
-    let (created, _) = wave_of(&shown, "calico-0-10.0.0.3: created").unwrap();
-    let (removed, line) = wave_of(&shown, "calico-0-10.0.0.2").unwrap();
-    assert_eq!(
-        line,
-        "BGPPeer calico-0-10.0.0.2: deleted, no option asks for it any more"
+        "delete calico-0-10.0.0.2: no option asks for it any more"
     );
     assert!(
-        changed == created && created < removed && removed == shown.len() - 1,
-        "{shown:?}"
+        changed == created && created < removed && removed == lines.len() - 1,
+        "{lines:?}"
     );
 }
 
@@ -258,21 +283,30 @@ fn a_state_that_is_right_costs_no_write() {
         &[peer("calico-0-10.0.0.1", "node-a", 64512)],
     )
     .unwrap();
-    assert!(plan.is_empty(), "{:?}", lines(&plan));
+    assert!(plan.is_empty(), "{:?}", shown(&plan));
 }
 
 #[test]
 fn annotations_are_removed_not_emptied_and_only_the_charms_own() {
     let set = json!({ANNOTATION_AS_NUMBER: "65001", ANNOTATION_CLUSTER_ID: "224.0.0.1"});
-    for (held, removed) in [
-        (vec![], vec![]),
-        (vec![ANNOTATION_AS_NUMBER], vec![ANNOTATION_AS_NUMBER]),
+    let claimed = json!({ANNOTATION_AS_NUMBER: "65001", ANNOTATION_UNIT: "calico/0"});
+    let (number, id) = (ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID);
+    for (what, node, removed) in [
+        ("kubectl's", node(&set, &[]), vec![]),
+        ("one of them", node(&set, &[number]), vec![number]),
+        ("both", node(&set, &[number, id]), vec![number, id]),
         (
-            vec![ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID],
-            vec![ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID],
+            "nobody's, never claimed",
+            unrecorded(&node(&set, &[])),
+            vec![],
+        ),
+        (
+            "nobody's, claimed before",
+            unrecorded(&node(&claimed, &[])),
+            vec![number],
         ),
     ] {
-        let plan = planned(&json!({}), &node(&set, &held), &[]).unwrap();
+        let plan = planned(&json!({}), &node, &[]).unwrap();
         let nulls: Vec<&str> = plan
             .steps()
             .filter_map(|step| match step {
@@ -282,7 +316,7 @@ fn annotations_are_removed_not_emptied_and_only_the_charms_own() {
             .flatten()
             .filter_map(|(key, value)| value.is_none().then_some(key.as_str()))
             .collect();
-        assert_eq!(nulls, removed);
+        assert_eq!(nulls, removed, "{what}");
     }
 }
 
@@ -343,11 +377,11 @@ fn a_peer_is_this_units_by_name_and_node_and_label_or_manager() {
             expected,
             "{what}"
         );
-        let shown = lines(&planned(&json!({}), &ours(), &[live]).unwrap());
+        let lines = shown(&planned(&json!({}), &ours(), &[live]).unwrap());
         assert_eq!(
-            wave_of(&shown, "deleted").is_some(),
+            wave_of(&lines, "delete ").is_some(),
             expected,
-            "{what}: {shown:?}"
+            "{what}: {lines:?}"
         );
     }
 }
@@ -356,8 +390,8 @@ fn a_peer_is_this_units_by_name_and_node_and_label_or_manager() {
 fn a_peer_that_is_being_deleted_is_not_deleted_again() {
     let mut object = peer("calico-0-10.0.0.9", "node-a", 1).value().clone();
     object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
-    let shown = lines(&planned(&json!({}), &ours(), &[Live::new(object)]).unwrap());
-    assert_eq!(wave_of(&shown, "deleted"), None);
+    let lines = shown(&planned(&json!({}), &ours(), &[Live::new(object)]).unwrap());
+    assert_eq!(wave_of(&lines, "delete "), None);
 }
 
 #[test]
@@ -393,15 +427,12 @@ fn the_peers_of_the_unit_before_go_after_the_new_ones_stand() {
     );
     let node = claimed_by("calico/7", "worker/7", "calico", "m");
     let plan = planned_after(&options, &node, std::slice::from_ref(&old), Some(&before)).unwrap();
-    let shown = lines(&plan);
-    let created = wave_of(&shown, "calico-0-10.0.0.1: created").unwrap().0;
-    assert!(created < wave_of(&shown, "calico-7-10.0.0.1: deleted").unwrap().0);
-    assert!(
-        shown[0][0].contains("calico.juju.is/unit calico/7 → calico/0"),
-        "{shown:?}"
-    );
-    let shown = lines(&planned(&options, &ours(), &[old]).unwrap());
-    assert_eq!(wave_of(&shown, "deleted"), None, "only of a predecessor");
+    let lines = shown(&plan);
+    let created = wave_of(&lines, "create calico-0-10.0.0.1").unwrap().0;
+    assert!(created < wave_of(&lines, "delete calico-7-10.0.0.1").unwrap().0);
+    assert!(lines[0][0].ends_with("unit=calico/0"), "{lines:?}");
+    let lines = shown(&planned(&options, &ours(), &[old]).unwrap());
+    assert_eq!(wave_of(&lines, "delete "), None, "only of a predecessor");
 }
 
 #[test]
@@ -415,15 +446,13 @@ fn a_unit_that_goes_takes_its_own_things_and_its_record_last() {
         peer("calico-0-10.0.0.1", "node-a", 1),
         peer("calico-1-10.0.0.1", "node-b", 1),
     ];
-    let shown = lines(&plan_release(&live, &unit(), &owner(), &peers));
+    let lines = shown(&plan_release(&live, &unit(), &owner(), &peers));
     assert_eq!(
-        shown,
+        lines,
         [
-            vec!["Node node-a: projectcalico.org/RouteReflectorClusterID 224.0.0.1 removed"],
-            vec!["BGPPeer calico-0-10.0.0.1: deleted, its unit is going"],
-            vec![
-                "Node node-a: calico.juju.is/unit calico/0 removed, calico.juju.is/application calico removed, calico.juju.is/model m removed, calico.juju.is/principal worker/0 removed"
-            ],
+            vec!["annotate: projectcalico.org/RouteReflectorClusterID=-"],
+            vec!["delete calico-0-10.0.0.1: its unit is going"],
+            vec!["annotate: unit=- application=- model=- principal=-"],
         ]
     );
     assert!(plan_release(&node(&json!({}), &[]), &unit(), &owner(), &[]).is_empty());

@@ -1,0 +1,332 @@
+//! A cluster, a Juju model and the hooks of its units in this process: what `tests/golden` and the tests of single
+//! defects run on.
+#![allow(
+    dead_code,
+    reason = "each test program uses its own part of this module"
+)]
+#![allow(
+    clippy::panic,
+    reason = "clippy exempts test functions, not their helpers"
+)]
+
+pub mod input;
+pub mod juju;
+mod machine;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use calico_charm::charm::{Access, Surroundings, run_hook};
+use calico_charm::host::Host;
+use calico_charm::juju::JujuContext;
+use calico_charm::sim::api::{ApiServer, Mode};
+use calico_charm::sim::juju::Call;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use input::{Observed, Scenario, Served, Step, Unit};
+use juju::Juju;
+use machine::SimulatedMachine;
+
+/// A scenario while it runs.
+pub struct World {
+    /// The cluster.
+    pub server: ApiServer,
+    /// The model.
+    pub juju: Juju,
+    machines: BTreeMap<String, SimulatedMachine>,
+    runtime: Runtime,
+    /// One paragraph a hook: its status, and what it logged.
+    pub story: String,
+}
+
+/// What a hook left behind.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// `active: Ready`.
+    pub status: String,
+    /// `INFO BGPPeer …`, one a line.
+    pub log: Vec<String>,
+    /// The hook tools it called.
+    pub calls: Vec<Call>,
+    /// Requests that wrote.
+    pub writes: usize,
+}
+
+impl World {
+    /// Sets a scenario up; no hook has run yet.
+    pub fn new(scenario: &Scenario) -> Self {
+        let server = ApiServer::bare();
+        if let Some(mode) = api_mode(scenario.mode) {
+            server.install(mode);
+        }
+        server.set_enforce_int32(scenario.int32);
+        let mut world = Self {
+            juju: Juju::new(),
+            server,
+            machines: BTreeMap::new(),
+            runtime: Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime needs no more than the process has"),
+            story: String::new(),
+        };
+        world.juju.set_options(&scenario.options);
+        world.add_units(&scenario.units);
+        let from_the_start = scenario
+            .hooks
+            .iter()
+            .flatten()
+            .any(|line| line.ends_with(" install"));
+        if !from_the_start {
+            world.juju.settle();
+        }
+        world.observe(&scenario.observed);
+        world
+    }
+
+    /// Sets the scenario of this text up.
+    pub fn parse(text: &str) -> Self {
+        Self::new(&Scenario::parse(text))
+    }
+
+    /// Sets a scenario up and plays it to its end.
+    pub fn played(scenario: &Scenario) -> Self {
+        let mut world = Self::new(scenario);
+        let hooks = scenario
+            .hooks
+            .clone()
+            .unwrap_or_else(|| world.on_all("config-changed"));
+        world.run_all(&hooks);
+        for step in &scenario.then {
+            world.step(step);
+        }
+        world
+    }
+
+    /// Lets something happen and runs the hooks after it.
+    pub fn step(&mut self, step: &Step) {
+        let _ = writeln!(self.story, "\n# {}", step.what);
+        self.juju.set_options(&step.options);
+        for edit in &step.edit {
+            let done = self
+                .server
+                .merge(&edit.manager, &edit.kind, &edit.name, &edit.merge);
+            done.unwrap_or_else(|error| panic!("{}: {error:?}", edit.name));
+        }
+        for gone in &step.delete {
+            let removed = self.server.remove(&gone.kind, &gone.name);
+            assert!(
+                removed.is_some(),
+                "no {} {} to delete",
+                gone.kind,
+                gone.name
+            );
+        }
+        if let Some(mode) = step.serves.and_then(api_mode) {
+            self.server.install(mode);
+        }
+        if let Some(available) = step.aggregated_available {
+            self.server.set_aggregated_available(available);
+        }
+        if step.migration {
+            self.server.serve_migration();
+        }
+        self.observe(&step.observed);
+        if let Some(leader) = &step.leader {
+            self.juju.elect(leader);
+        }
+        for unit in &step.departs {
+            self.juju.remove_principal(unit);
+            self.run_due(unit);
+        }
+        for unit in &step.vanishes {
+            self.juju.force_remove_principal(unit);
+        }
+        self.add_units(&step.joins);
+        let comes_or_goes = step.departs.len() + step.vanishes.len() + step.joins.len() > 0;
+        for unit in self.juju.units().into_iter().filter(|_| comes_or_goes) {
+            self.run_due(&unit);
+        }
+        let hook = if step.options.is_empty() {
+            "update-status"
+        } else {
+            "config-changed"
+        };
+        let hooks = step.hooks.clone().unwrap_or_else(|| self.on_all(hook));
+        self.run_all(&hooks);
+    }
+
+    /// One hook on every unit, the leader first.
+    pub fn on_all(&self, hook: &str) -> Vec<String> {
+        let line = |unit: String| format!("{unit} {hook}");
+        self.juju.units().into_iter().map(line).collect()
+    }
+
+    fn run_all(&mut self, hooks: &[String]) {
+        for line in hooks {
+            let (unit, hook) = line
+                .split_once(' ')
+                .unwrap_or_else(|| panic!("no hook: {line}"));
+            self.run(unit, hook);
+        }
+    }
+
+    /// Runs every hook that is due on a unit, until it rests or is gone.
+    pub fn run_due(&mut self, unit: &str) {
+        while let Some(hook) = self.juju.next(unit) {
+            self.run(unit, &hook);
+        }
+    }
+
+    /// Runs one hook as Juju would, and waits for its end.
+    pub fn run(&mut self, unit: &str, hook: &str) -> Outcome {
+        let access = {
+            let _inside = self.runtime.enter();
+            Access::Client(self.server.client_as(unit))
+        };
+        self.run_with(unit, hook, &access)
+    }
+
+    /// Runs one hook with this way to the Kubernetes API.
+    pub fn run_with(&mut self, unit: &str, hook: &str, access: &Access) -> Outcome {
+        let writes = self.server.write_count();
+        let running = self.juju.begin(unit, hook);
+        let context = JujuContext::from_variables(running.tools.environment());
+        let context = context.unwrap_or_else(|error| panic!("{unit} {hook}: {error}"));
+        let surroundings = Surroundings {
+            context: &context,
+            tools: &running.tools,
+            host: &self.machines[unit],
+            access,
+        };
+        let hook_kind = hook.parse().unwrap_or_else(|error| panic!("{error}"));
+        let result = self
+            .runtime
+            .block_on(Box::pin(run_hook(hook_kind, &surroundings)));
+        let succeeded = result.is_ok();
+        let before = self.juju.status(unit);
+        let calls = running.tools.calls();
+        let log = self.juju.end(running, succeeded);
+        let status = match result {
+            Ok(_) => self.juju.status(unit),
+            Err(error) => format!("FAILED: {error}"),
+        };
+        let status = if status == "gone" { before } else { status };
+        let _ = writeln!(self.story, "{unit} {hook}: {status}");
+        for line in &log {
+            let _ = writeln!(self.story, "  {line}");
+        }
+        Outcome {
+            status,
+            log,
+            calls,
+            writes: self.server.write_count() - writes,
+        }
+    }
+
+    /// Runs update-status on every unit and says what wrote, into the cluster or into a relation.
+    pub fn writes_of_another_round(&mut self) -> Vec<String> {
+        let version = self.server.resource_version();
+        let _ = self.server.take_requests();
+        let mut told = Vec::new();
+        for unit in self.juju.units() {
+            let calls = self.run(&unit, "update-status").calls;
+            told.extend(calls.into_iter().filter(|call| call.tool == "relation-set"));
+        }
+        let mut written: Vec<String> = self
+            .server
+            .take_requests()
+            .iter()
+            .filter(|request| request.writes())
+            .map(|request| format!("{} {:?} {}", request.caller, request.verb, request.path))
+            .collect();
+        assert!(!written.is_empty() || self.server.resource_version() == version);
+        written.extend(
+            told.iter()
+                .map(|call| format!("{} {:?}", call.tool, call.args)),
+        );
+        written
+    }
+
+    /// The objects at this moment.
+    pub fn objects(&self) -> String {
+        shown::objects(&self.server)
+    }
+
+    /// One field of `spec`.
+    pub fn spec(&self, kind: &str, name: &str, field: &str) -> Value {
+        self.server
+            .object(kind, name)
+            .map_or(Value::Null, |object| object["spec"][field].clone())
+    }
+
+    /// One annotation of a Node.
+    pub fn annotation(&self, node: &str, key: &str) -> Option<String> {
+        let node = self.server.object("Node", node)?;
+        node["metadata"]["annotations"][key]
+            .as_str()
+            .map(str::to_owned)
+    }
+
+    /// Names of all objects of a kind.
+    pub fn names(&self, kind: &str) -> Vec<String> {
+        let objects = self.server.objects(kind);
+        objects
+            .iter()
+            .filter_map(|object| Some(object["metadata"]["name"].as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// Puts objects of other writers into the cluster.
+    pub fn observe(&self, observed: &[Observed]) {
+        for Observed { manager, object } in observed {
+            let done = self.server.insert(manager, object.clone());
+            done.unwrap_or_else(|error| panic!("{object}: {error:?}"));
+        }
+    }
+
+    /// Units come, the lower numbers first, and with them their Nodes.
+    pub fn add_units(&mut self, units: &BTreeMap<String, Unit>) {
+        let mut units: Vec<(&String, &Unit)> = units.iter().collect();
+        units.sort_by_key(|(name, _)| (name.len(), name.as_str()));
+        for (name, unit) in units {
+            let machine = SimulatedMachine::new(name, unit);
+            self.juju.add_unit(name, unit, &machine.hostname());
+            self.machines.insert(name.clone(), machine);
+            if let Some(node) = &unit.node
+                && self.server.object("Node", node).is_none()
+            {
+                let node = node_object(node, &unit.addresses);
+                self.observe(&[Observed {
+                    manager: "kubelet".into(),
+                    object: node,
+                }]);
+            }
+        }
+    }
+}
+
+fn api_mode(served: Served) -> Option<Mode> {
+    match served {
+        Served::NoCrds => None,
+        Served::CrdV1 => Some(Mode::CrdV1),
+        Served::Aggregated => Some(Mode::Aggregated),
+        Served::NativeV3 => Some(Mode::NativeV3),
+    }
+}
+
+fn node_object(name: &str, addresses: &[String]) -> Value {
+    let mut listed: Vec<Value> = addresses
+        .iter()
+        .filter_map(|address| address.split('/').next())
+        .map(|ip| json!({"type": "InternalIP", "address": ip}))
+        .collect();
+    listed.push(json!({"type": "Hostname", "address": name}));
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "status": {"addresses": listed},
+    })
+}
