@@ -1,0 +1,30 @@
+# Every target is a thin name for a cargo call or for a script in tools/.
+# The control plane the tests run on is built once: see tests/control-plane/build.
+
+# Cases of each property test in `make soak`; `make test` takes proptest's default.
+SOAK_CASES ?= 20000
+
+.PHONY: build test bench soak charm fmt clean
+
+build:
+	cargo build --release --locked
+
+test:
+	tools/test
+
+bench:
+	tools/with-control-plane cargo bench --locked
+
+soak:
+	PROPTEST_CASES=$(SOAK_CASES) tools/with-control-plane cargo test --locked --release
+
+charm:
+	tools/charm
+
+fmt:
+	cargo fmt
+
+clean:
+	cargo clean
+	rm -rf overlay parts prime stage
+	rm -f calico_*.charm
