@@ -11,6 +11,7 @@
 //! | [`plan`] | desired against observed objects, to an ordered plan | no |
 //! | [`cluster`] | reads what is there, carries a plan out | yes |
 //! | [`host`] | what a hook reads and sets on its machine | yes |
+//! | [`printable`] | text from elsewhere, made fit for logs and terminals | no |
 //! | [`status`] | one outcome, one Juju status | no |
 //! | [`charm`] | the only place that strings these together | yes |
 //! | [`cli`] | the commands; `hook` is one of them | yes |
@@ -27,6 +28,8 @@ pub mod juju;
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod printable;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod render;
 pub mod sim;

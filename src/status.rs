@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::printable;
+
 /// Longest message: `juju status` shows one line a unit.
 const LONGEST: usize = 120;
 
@@ -107,6 +109,7 @@ impl fmt::Display for Status {
 
 /// One line of at most `room` characters.
 fn shortened(text: &str, room: usize) -> String {
+    let text = printable(text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= room {
         return line;

@@ -28,6 +28,7 @@ fn cases() -> Vec<PathBuf> {
                 .expect("a folder that can be read lists its entries")
                 .path()
         })
+        .filter(|path| path.is_dir())
         .filter(|path| only.as_ref().is_none_or(|only| path.ends_with(only)))
         .collect();
     cases.sort();

@@ -1,5 +1,5 @@
 //! Defects of the existing charm and of neighbouring systems, one test each, so that none comes back: `ck_…` are the
-//! existing charm's, `ks_…` Kubespray's, `pl_…` those of PureLB's recipe for Calico.
+//! existing charm's, `ks_…` Kubespray's, `pl_…` those of PureLB's recipe for Calico, `calico_…` one of its releases'.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -260,7 +260,7 @@ fn ck_4_6_6_a_pool_in_use_is_not_deleted() {
     let outcome = configure(&mut world, &json!({"cidr": "10.1.0.0/16"}));
     assert_eq!(
         outcome.status,
-        "active: Ready (IPPool ipv4 192.168.0.0/16 still has 1 address)"
+        "active: Ready (IPPool ipv4 192.168.0.0/16 retires, 1 address left on node-a)"
     );
     assert_eq!(world.names("IPPool"), ["ipv4", "ipv4-10-1-0-0-16"]);
     assert_eq!(world.spec("IPPool", "ipv4", "disabled"), true);
@@ -288,6 +288,26 @@ fn ck_4_6_7_a_unit_leaves_nothing_behind() {
         0,
         "{node}"
     );
+}
+
+#[test]
+fn ck_4_6_7_what_a_unit_could_not_take_away_the_leader_does() {
+    let mut world =
+        two_units(&json!({"global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]"}));
+    all(&mut world, "config-changed");
+    world.server.set_gate(|_| Some(Fault::Refuse));
+    world.juju.remove_principal("calico/1");
+    world.run_due("calico/1");
+    assert_eq!(
+        world.juju.units(),
+        ["calico/0"],
+        "the unit goes all the same"
+    );
+    world.server.clear_gate();
+    assert_eq!(world.names("BGPPeer").len(), 2);
+    world.run_due("calico/0");
+    assert_eq!(world.names("BGPPeer"), ["calico-0-10.0.0.1"]);
+    assert_eq!(world.annotation("node-b", "calico.juju.is/unit"), None);
 }
 
 #[test]
@@ -758,4 +778,29 @@ fn pl_e_12_pools_that_only_announce_a_range_need_manage_pools_off() {
     assert_eq!(world.names("IPPool"), ["purelb-ipv4"]);
     let pool = world.server.object("IPPool", "purelb-ipv4").unwrap();
     assert_eq!(pool["metadata"]["labels"], Value::Null);
+}
+
+/// The definitions of that release declare lists of objects as sets, which server-side apply refuses.
+#[test]
+fn calico_3_32_0_gets_its_bgp_configuration_without_an_apply() {
+    for (version, expected) in [
+        ("v3.32.0", ["Create", "Patch"]),
+        ("v3.32.1", ["Apply", "Apply"]),
+    ] {
+        let mut world = one_unit(&json!({"bgp-service-cluster-ips": "10.152.183.0/24"}));
+        let information = json!({"calicoVersion": version, "datastoreReady": true});
+        world.observe(&[observed("ClusterInformation", "default", &information)]);
+        world.run("calico/0", "config-changed");
+        configure(&mut world, &json!({"bgp-service-cluster-ips": ""}));
+        let verbs: Vec<String> = world
+            .server
+            .requests()
+            .iter()
+            .filter(|request| request.writes() && request.path.contains("/bgpconfigurations"))
+            .map(|request| format!("{:?}", request.verb))
+            .collect();
+        assert_eq!(verbs, expected, "{version}");
+        let list = world.spec("BGPConfiguration", "default", "serviceClusterIPs");
+        assert_eq!(list, Value::Null, "{version}");
+    }
 }

@@ -40,7 +40,7 @@ fn refused(object: &str, message: &str, causes: &[(String, String)]) -> String {
         .iter()
         .any(|(field, text)| field.ends_with("asNumber") && text.contains("int32"));
     if int32 || (message.contains("asNumber") && message.contains("int32")) {
-        return int32_status("an AS number", "see debug-log");
+        return int32_status("an AS number");
     }
     match causes.first() {
         Some((field, text)) => format!("API server refuses {object}: {field}: {text}"),
@@ -50,16 +50,9 @@ fn refused(object: &str, message: &str, causes: &[(String, String)]) -> String {
 
 /// The status when Calico's CRDs cannot hold an AS number: Kubernetes 1.36 and later enforce their `int32` format.
 #[must_use]
-pub fn int32_status(number: &str, way_out: &str) -> String {
-    format!(
-        "{number} is above 2147483647, which Calico's CRDs refuse on Kubernetes 1.36+; {way_out}"
-    )
+pub fn int32_status(number: &str) -> String {
+    format!("{number} is above 2147483647, which Calico's CRDs refuse on Kubernetes 1.36+")
 }
-
-/// The way out of [`int32_status`], for the log.
-pub const INT32_REMEDY: &str = "Calico's CRDs declare asNumber as int32, which Kubernetes 1.36 and later enforce. \
-    Use AS numbers up to 2147483647 (for example 64512 to 65534), or upgrade Calico to a release whose CRDs take 32-bit AS numbers. \
-    unit-as-numbers and subnet-as-numbers alone are not affected: they are Node annotations.";
 
 /// What keeps every unit from writing.
 #[must_use]

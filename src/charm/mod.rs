@@ -1,7 +1,11 @@
 //! The only place that strings the parts together: one hook from Juju's facts to Juju's status. Performs IO.
 
+mod decide;
 mod disposition;
 mod facts;
+mod int32;
+mod machine;
+mod observe;
 mod publish;
 mod reconcile;
 mod report;
@@ -21,13 +25,12 @@ use crate::juju::tools::ToolError;
 use crate::juju::{Hook, HookTools, JujuContext};
 use crate::model::{UnitName, UnitNameError};
 use crate::render::Owner;
-use crate::status::Status;
 
 pub use report::Report;
 
 /// How long a hook may spend on the Kubernetes API: Juju runs one hook at a time on a machine, and a slow one stalls
-/// the principal's.
-const API_DEADLINE: Duration = Duration::from_secs(40);
+/// the principal's; and a leader's writes have to end within the 30 s for which `is-leader` holds.
+const API_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Where the Kubernetes API is.
 #[derive(Clone)]
@@ -116,7 +119,7 @@ pub async fn run_hook<T: HookTools, H: Host>(
         publish::log(surroundings.tools, hook, &report).await?;
         return Ok(report);
     }
-    let mut first_look = pin!(maybe_done(reconcile::first_look(surroundings)));
+    let mut first_look = pin!(maybe_done(observe::first_look(surroundings)));
     let reading = pin!(facts::read(surroundings.tools, surroundings.context));
     let juju = match select(reading, first_look.as_mut()).await {
         Either::Left((juju, _)) => juju?,
@@ -141,15 +144,17 @@ async fn output<F: Future>(mut running: Pin<&mut MaybeDone<F>>) -> F::Output {
     output.expect("MaybeDone holds its output once awaited, and this takes it once")
 }
 
-/// The Kubernetes API, or the status that says why there is none.
-async fn reach(access: &Access) -> Result<Kubernetes, Status> {
-    match access.kubernetes().await {
-        Ok(Some(kubernetes)) => Ok(kubernetes),
-        Ok(None) => Err(Status::waiting("Waiting for Kubernetes config.")),
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::debug!(%error, cause, "no Kubernetes client");
-            Err(Status::waiting(&error))
-        }
-    }
+/// Why there is no Kubernetes API to talk to.
+#[derive(Debug, thiserror::Error)]
+enum Unreachable {
+    #[error("Waiting for Kubernetes config.")]
+    NoKubeconfig,
+    #[error(transparent)]
+    Unusable(ConnectError),
+}
+
+/// The Kubernetes API, through a client that has not connected yet.
+async fn reach(access: &Access) -> Result<Kubernetes, Unreachable> {
+    let kubernetes = access.kubernetes().await.map_err(Unreachable::Unusable)?;
+    kubernetes.ok_or(Unreachable::NoKubeconfig)
 }

@@ -41,14 +41,23 @@ pub async fn all<T: HookTools, H: Host>(
         relations(surroundings, juju, published, report),
         log(tools, hook, report),
         tools::status_set(tools, status.kind().as_str(), status.message()),
-        async {
-            match version {
-                Some(version) => tools::application_version_set(tools, version).await,
-                None => Ok(()),
-            }
-        },
+        set_version(tools, version),
     )?;
     Ok(())
+}
+
+/// Calico's version comes from the cluster and is for show: what is no version is left out.
+async fn set_version<T: HookTools>(tools: &T, version: Option<&str>) -> Result<(), ToolError> {
+    let plain = |version: &&str| {
+        version.len() <= 64
+            && version
+                .chars()
+                .all(|one| one.is_ascii_alphanumeric() || ".-_+".contains(one))
+    };
+    match version.filter(plain) {
+        Some(version) => tools::application_version_set(tools, version).await,
+        None => Ok(()),
+    }
 }
 
 async fn relations<T: HookTools, H: Host>(
@@ -94,35 +103,28 @@ async fn set<T: HookTools>(
     tools::relation_set(tools, &relation.id, &changed).await
 }
 
-/// The log, one `juju-log` a level: hook tools cost tens of milliseconds each. The summary line goes to the log when
-/// there was something to do, and to standard output, which Juju keeps at DEBUG for free, when there was not.
+/// The log, neighbouring lines of one level in one `juju-log`: hook tools cost tens of milliseconds each. The summary
+/// goes to the log when there was something to do, and to standard output, which Juju keeps at DEBUG for free, when
+/// there was not. A unit that is going sets no status, so its summary has none.
 ///
 /// # Errors
 /// When `juju-log` fails.
 pub async fn log<T: HookTools>(tools: &T, hook: Hook, report: &Report) -> Result<(), ToolError> {
-    let summary = format!(
-        "{hook}: {} changed, {}",
-        counted(report.writes, "object"),
-        report.final_status()
-    );
-    let at = |wanted: LogLevel| -> Vec<&str> {
-        let lines = report.lines().iter().filter(|(level, _)| *level == wanted);
-        lines.map(|(_, line)| line.as_str()).collect()
-    };
-    let mut info = at(LogLevel::Info);
-    if report.lines().is_empty() && report.writes == 0 {
-        tracing::debug!("{summary}");
+    let writes = counted(report.writes, "write");
+    let summary = if hook.is_teardown() {
+        format!("{hook}: {writes}")
     } else {
-        info.push(&summary);
+        format!("{hook}: {writes}, {}", report.final_status())
+    };
+    if report.lines().is_empty() {
+        tracing::debug!("{summary}");
+        return Ok(());
     }
-    for (level, lines) in [
-        (LogLevel::Error, at(LogLevel::Error)),
-        (LogLevel::Warning, at(LogLevel::Warning)),
-        (LogLevel::Info, info),
-    ] {
-        if !lines.is_empty() {
-            tools::juju_log(tools, level, &lines.join("\n")).await?;
-        }
+    let mut lines = report.lines().to_vec();
+    lines.push((LogLevel::Info, summary));
+    for run in lines.chunk_by(|(one, _), (next, _)| one == next) {
+        let text: Vec<&str> = run.iter().map(|(_, line)| line.as_str()).collect();
+        tools::juju_log(tools, run[0].0, &text.join("\n")).await?;
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::cluster::{ApiError, StepResult};
 use crate::juju::tools::LogLevel;
+use crate::printable::printable_line;
 use crate::status::Status;
 
 /// The outcome of one hook, collected while it runs and told to Juju once at its end.
@@ -22,21 +24,21 @@ pub struct Report {
 impl Report {
     /// Something changed.
     pub fn info(&mut self, line: impl fmt::Display) {
-        self.line(LogLevel::Info, line.to_string());
+        self.line(LogLevel::Info, &line.to_string());
     }
 
     /// The operator should look at it.
     pub fn warning(&mut self, line: impl fmt::Display) {
-        self.line(LogLevel::Warning, line.to_string());
+        self.line(LogLevel::Warning, &line.to_string());
     }
 
     /// Something could not be done.
     pub fn error(&mut self, line: impl fmt::Display) {
-        self.line(LogLevel::Error, line.to_string());
+        self.line(LogLevel::Error, &line.to_string());
     }
 
-    fn line(&mut self, level: LogLevel, line: String) {
-        self.lines.push((level, line));
+    fn line(&mut self, level: LogLevel, line: &str) {
+        self.lines.push((level, printable_line(line)));
     }
 
     /// Something worth seeing beside `Ready`.
@@ -47,6 +49,26 @@ impl Report {
     /// Drops the notes of an attempt that is made again.
     pub fn forget_notes(&mut self) {
         self.notes.clear();
+    }
+
+    /// What became of a wave of writes.
+    ///
+    /// # Errors
+    /// The first failure; further ones are only logged.
+    pub fn done(&mut self, wave: Vec<StepResult>) -> Result<(), ApiError> {
+        let mut failed = None;
+        for StepResult { step, result } in wave {
+            match result {
+                Ok(true) => {
+                    self.writes += 1;
+                    self.info(&step);
+                }
+                Ok(false) => tracing::debug!(%step, "not needed any more"),
+                Err(error) if failed.is_none() => failed = Some(error),
+                Err(error) => self.error(&error),
+            }
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Adds a status; the most urgent one wins, the first on a tie.

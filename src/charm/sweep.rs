@@ -1,11 +1,12 @@
 //! The leader's clean-up after units that are gone. Performs IO.
 
-use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 
-use super::Identity;
-use crate::cluster::{ApiError, Kubernetes, Mode, node_path, runs_pods};
-use crate::model::UnitName;
+use super::{Identity, Report};
+use crate::cluster::kubernetes::SIDE_BY_SIDE;
+use crate::cluster::{ApiError, Kubernetes, Mode, get_all, node_path, runs_pods};
+use crate::model::{NodeName, UnitName};
 use crate::plan::{
     Live, Membership, Orphan, Plan, Step, delete_step, is_peer_of, orphans, plan_release,
 };
@@ -21,6 +22,7 @@ pub async fn plan(
     mode: Mode,
     identity: &Identity,
     membership: &Membership,
+    report: &mut Report,
 ) -> Result<Plan, ApiError> {
     let peers_path = Kind::BgpPeer.path(mode.group);
     let (nodes, peers) = try_join!(
@@ -29,30 +31,35 @@ pub async fn plan(
     )?;
     let live = |found: Vec<_>| found.into_iter().map(Live::new).collect::<Vec<_>>();
     let (nodes, peers) = (live(nodes), live(peers));
-    let mut waves: Vec<Vec<Step>> = vec![Vec::new()];
+    let (mut plan, mut labels, mut forsaken) = (Plan::default(), Vec::new(), Vec::new());
     for orphan in orphans(&identity.unit, &identity.owner, membership, &nodes, &peers) {
         match orphan {
-            Orphan::Unlabelled { name, unit } => waves[0].push(Step::Relabel {
+            Orphan::Unlabelled { name, unit } => labels.push(Step::Relabel {
                 kind: Kind::BgpPeer,
                 name,
                 labels: identity.owner.unit_labels(&unit),
             }),
-            Orphan::Peer { name } => {
-                waves[0].extend(forsaken_peer(kubernetes, mode, identity, &name).await?);
-            }
+            Orphan::Peer { name } => forsaken.push(name),
             Orphan::Node { name, unit, peers } => {
-                if let Ok(unit) = unit.parse() {
-                    let released =
-                        released(kubernetes, mode, identity, &name, &unit, &peers).await?;
-                    waves.extend(released.waves().iter().cloned());
+                if runs_pods(kubernetes, &name).await? {
+                    report.note(format!(
+                        "Node {name} of {unit}, which is gone, still runs pods: drain or delete it"
+                    ));
+                } else if let Ok(unit) = unit.parse() {
+                    plan.append(released(kubernetes, mode, identity, &name, &unit, &peers).await?);
                 }
             }
         }
     }
-    let mut plan = Plan::default();
-    for wave in waves {
-        plan.push(wave);
-    }
+    plan.push(labels);
+    let looking = forsaken
+        .iter()
+        .map(|name| forsaken_peer(kubernetes, mode, identity, name, &nodes));
+    let gone: Vec<Option<Step>> = stream::iter(looking)
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    plan.push(gone.into_iter().flatten().collect());
     Ok(plan)
 }
 
@@ -62,6 +69,7 @@ async fn forsaken_peer(
     mode: Mode,
     identity: &Identity,
     name: &str,
+    nodes: &[Live],
 ) -> Result<Option<Step>, ApiError> {
     let path = Kind::BgpPeer.object_path(mode.group, name);
     let Some(peer) = kubernetes.get(&path).await?.map(Live::new) else {
@@ -74,7 +82,12 @@ async fn forsaken_peer(
             unit.parse::<UnitName>().ok()
         });
     let ours = unit.is_some_and(|unit| is_peer_of(&peer, &unit, &identity.owner, node));
-    if !ours || node.is_empty() || kubernetes.get(&node_path(node)).await?.is_some() {
+    let listed = nodes.iter().any(|live| live.name() == node);
+    // What is no Node name must not become part of a path.
+    if !ours || listed || node.parse::<NodeName>().is_err() {
+        return Ok(None);
+    }
+    if kubernetes.get(&node_path(node)).await?.is_some() {
         return Ok(None);
     }
     Ok(Some(delete_step(
@@ -94,15 +107,12 @@ async fn released(
     let Some(live) = kubernetes.get(&node_path(node)).await? else {
         return Ok(Plan::default());
     };
-    if runs_pods(kubernetes, node).await? {
-        return Ok(Plan::default());
-    }
     let paths: Vec<String> = peers
         .iter()
         .map(|name| Kind::BgpPeer.object_path(mode.group, name))
         .collect();
-    let peers = try_join_all(paths.iter().map(|path| kubernetes.get(path))).await?;
-    let peers: Vec<Live> = peers.into_iter().flatten().map(Live::new).collect();
+    let peers = get_all(kubernetes, &paths).await?;
+    let peers: Vec<Live> = peers.into_iter().map(Live::new).collect();
     Ok(plan_release(
         &Live::new(live),
         unit,

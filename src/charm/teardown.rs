@@ -3,7 +3,7 @@
 use futures::try_join;
 
 use super::{API_DEADLINE, Identity, Report, Surroundings, reach};
-use crate::cluster::{ApiError, Kubernetes, apply_plan, escape, mode, node_path, runs_pods};
+use crate::cluster::{ApiError, Kubernetes, apply_wave, escape, mode, node_path, runs_pods};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::plan::{Live, NodeClaim, claim, plan_release};
@@ -18,7 +18,7 @@ pub async fn run<T: HookTools, H: Host>(
 ) {
     let kubernetes = match reach(surroundings.access).await {
         Ok(kubernetes) => kubernetes,
-        Err(status) => return left_behind(report, &status.message()),
+        Err(unreachable) => return left_behind(report, &unreachable),
     };
     let hostname = surroundings.host.hostname().to_lowercase();
     let releasing = release(&kubernetes, identity, &hostname, report);
@@ -61,14 +61,8 @@ async fn release(
         .await?;
     let peers: Vec<Live> = peers.into_iter().map(Live::new).collect();
     let plan = plan_release(&node, &identity.unit, &identity.owner, &peers);
-    for done in apply_plan(kubernetes, mode, &plan).await {
-        match done.result {
-            Ok(_) => {
-                report.writes += 1;
-                report.info(&done.step);
-            }
-            Err(error) => left_behind(report, &error),
-        }
+    for wave in plan.waves() {
+        report.done(apply_wave(kubernetes, mode, wave).await)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What is wrong with the user's files, shown at the line where it stands.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
@@ -109,13 +110,14 @@ pub fn to_text(files: &[SourceFile], diagnostics: &[Diagnostic]) -> String {
     }
     let more = diagnostics.len().saturating_sub(SHOWN);
     if more > 0 {
-        text.push_str(&format!("+{more} more\n\n"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "+{more} more\n\n");
     }
-    let plural = if diagnostics.len() == 1 { "" } else { "s" };
-    text.push_str(&format!(
-        "error: {} problem{plural} found\n",
-        diagnostics.len()
-    ));
+    if diagnostics.len() > 1 {
+        let _ = writeln!(text, "error: {} problems found", diagnostics.len());
+    } else {
+        text.truncate(text.trim_end().len() + 1);
+    }
     text
 }
 

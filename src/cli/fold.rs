@@ -35,13 +35,13 @@ pub(super) fn lines(entries: &[Entry], application: &str, fold: bool) -> Vec<Str
     } else {
         entries
             .iter()
-            .map(|entry| row(entry, entry.name.clone()))
+            .map(|entry| row(entry, &entry.name))
             .collect()
     };
     aligned(&rows)
 }
 
-fn row(entry: &Entry, name: String) -> Row {
+fn row(entry: &Entry, name: &str) -> Row {
     Row {
         symbol: entry.symbol,
         title: format!("{} {name}", entry.kind),
@@ -70,9 +70,9 @@ fn folded(entries: &[Entry], application: &str) -> Vec<Row> {
     order
         .into_iter()
         .map(|(entry, pattern, count)| match (count, pattern.as_str()) {
-            (1, _) => row(entry, entry.name.clone()),
-            (_, "") => row(entry, format!("{} and {} more", entry.name, count - 1)),
-            _ => row(entry, format!("{pattern} ×{count}")),
+            (1, _) => row(entry, &entry.name),
+            (_, "") => row(entry, &format!("{} and {} more", entry.name, count - 1)),
+            _ => row(entry, &format!("{pattern} ×{count}")),
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use crate::model::Cidr;
 use crate::plan::Live;
 use crate::render::{Group, Kind};
 
-/// Releases every affinity inside `cidr`. Allocations are never touched, and every write carries the version that was
+/// Releases every affinity inside `cidr`, but for those in a pool nested in it (`others`). Allocations are never touched, and every write carries the version that was
 /// read, so that a concurrent assignment makes it fail rather than be lost; the next hook goes on from there.
 ///
 /// # Errors
@@ -20,6 +20,7 @@ pub async fn release_affinities(
     kubernetes: &Kubernetes,
     mode: Mode,
     cidr: Cidr,
+    others: &[Cidr],
 ) -> Result<(), ApiError> {
     let affinities = kubernetes
         .list(&Kind::BlockAffinity.path(mode.ipam), "")
@@ -28,7 +29,11 @@ pub async fn release_affinities(
         let inside = affinity
             .spec_text("cidr")
             .parse::<Cidr>()
-            .is_ok_and(|block| cidr.contains_cidr(&block));
+            .is_ok_and(|block| {
+                let elsewhere =
+                    |other: &Cidr| other.prefix() > cidr.prefix() && other.contains_cidr(&block);
+                cidr.contains_cidr(&block) && !others.iter().any(elsewhere)
+            });
         if inside {
             release(kubernetes, mode, &affinity).await?;
         }

@@ -1,16 +1,17 @@
-//! Carries a plan out, wave by wave. Performs IO.
+//! Carries the steps of a plan out. Performs IO.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value, json};
 
 use super::affinity::release_affinities;
-use super::kubernetes::{ApiError, Failure};
+use super::kubernetes::{ApiError, SIDE_BY_SIDE};
 use super::node::node_path;
 use super::{Kubernetes, Mode};
 use crate::model::Cidr;
-use crate::plan::{FieldChange, Live, Plan, Step, usage};
+use crate::plan::{FieldChange, Live, Step, usage};
 use crate::render::{Desired, Kind};
 
 /// Time between disabling a pool and looking at its blocks, so that IPAM has seen it (libcalico waits as long before
@@ -26,24 +27,15 @@ pub struct StepResult {
     pub result: Result<bool, ApiError>,
 }
 
-/// Carries out `plan`: the steps of a wave side by side, and no further wave once one has failed.
-pub async fn apply_plan(kubernetes: &Kubernetes, mode: Mode, plan: &Plan) -> Vec<StepResult> {
-    let mut done = Vec::new();
-    for wave in plan.waves() {
-        let running = wave.iter().map(|step| async move {
-            StepResult {
-                step: step.clone(),
-                result: apply_step(kubernetes, mode, step).await,
-            }
-        });
-        let results = join_all(running).await;
-        let failed = results.iter().any(|one| one.result.is_err());
-        done.extend(results);
-        if failed {
-            break;
+/// Carries out one wave of a plan, its steps side by side. The caller goes on to the next only if none failed.
+pub async fn apply_wave(kubernetes: &Kubernetes, mode: Mode, wave: &[Step]) -> Vec<StepResult> {
+    let running = wave.iter().map(|step| async move {
+        StepResult {
+            step: step.clone(),
+            result: apply_step(kubernetes, mode, step).await,
         }
-    }
-    done
+    });
+    stream::iter(running).buffered(SIDE_BY_SIDE).collect().await
 }
 
 async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<bool, ApiError> {
@@ -52,8 +44,12 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
         Step::Apply {
             desired,
             create,
+            resource_version,
             changes,
-        } => apply_object(kubernetes, mode, desired, *create, changes).await?,
+        } => {
+            let seen = resource_version.as_deref();
+            apply_object(kubernetes, mode, desired, *create, seen, changes).await?;
+        }
         Step::Annotate {
             node,
             annotations,
@@ -71,8 +67,18 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
             let body = json!({"metadata": {"labels": labels}});
             kubernetes.merge_patch(&object(*kind, name), &body).await?;
         }
-        Step::DisablePool { name, .. } => {
-            let body = json!({"spec": {"disabled": true}});
+        Step::DisablePool {
+            name,
+            resource_version,
+            keep_tunnels,
+            ..
+        } => {
+            let spec = if *keep_tunnels {
+                json!({"allowedUses": ["Tunnel"]})
+            } else {
+                json!({"disabled": true})
+            };
+            let body = json!({"metadata": {"resourceVersion": resource_version}, "spec": spec});
             kubernetes
                 .merge_patch(&object(Kind::IpPool, name), &body)
                 .await?;
@@ -102,10 +108,11 @@ async fn apply_object(
     mode: Mode,
     desired: &Desired,
     create: bool,
+    resource_version: Option<&str>,
     changes: &[FieldChange],
 ) -> Result<(), ApiError> {
     let path = desired.kind.object_path(mode.group, &desired.name);
-    let body = desired.manifest(mode.group);
+    let mut body = desired.manifest(mode.group);
     let dropped = changes
         .iter()
         .filter(|change| change.to.is_none())
@@ -122,6 +129,9 @@ async fn apply_object(
         }
         return kubernetes.merge_patch(&path, &body).await.map(drop);
     }
+    if let Some(version) = resource_version {
+        body["metadata"]["resourceVersion"] = version.into();
+    }
     let stored = Live::new(kubernetes.apply(&path, &body).await?);
     let left: Map<String, Value> = dropped
         .filter(|field| stored.field(section, field).is_some())
@@ -135,8 +145,9 @@ async fn apply_object(
     kubernetes.merge_patch(&path, &removal).await.map(drop)
 }
 
-/// Deletes a disabled pool in libcalico's order: wait, look at the blocks again, release the affinities, delete.
-/// Where Calico's own API server or controller does that, it is left to them.
+/// Deletes a disabled pool in libcalico's order: wait, look again, release the affinities, delete. Where Calico's own API
+/// server or controller releases them, it is left to it. A pool that somebody has enabled, changed or replaced
+/// meanwhile is left alone.
 async fn remove_pool(
     kubernetes: &Kubernetes,
     mode: Mode,
@@ -145,32 +156,39 @@ async fn remove_pool(
     cidr: &str,
 ) -> Result<bool, ApiError> {
     tokio::time::sleep(DISABLED_POOL_SETTLES).await;
-    if let Ok(cidr) = cidr.parse::<Cidr>() {
-        let blocks = list_blocks(kubernetes, mode).await?;
-        if usage(cidr, &blocks).workloads > 0 {
-            return Ok(false);
-        }
-        if !mode.aggregated {
-            release_affinities(kubernetes, mode, cidr).await?;
-        }
-    }
-    let path = Kind::IpPool.object_path(mode.group, name);
-    let disabled = |pool: &Value| pool["spec"]["disabled"] == true;
-    let Some(pool) = kubernetes.get(&path).await?.filter(disabled) else {
+    let pools = kubernetes.list(&Kind::IpPool.path(mode.group), "").await?;
+    let (same, others): (Vec<Live>, Vec<Live>) = pools
+        .into_iter()
+        .map(Live::new)
+        .partition(|pool| pool.uid() == uid);
+    let doomed = |pool: &&Live| {
+        pool.spec("disabled") == Some(&Value::Bool(true)) && network(pool) == cidr.parse().ok()
+    };
+    let (Some(pool), Ok(cidr)) = (same.iter().find(doomed), cidr.parse::<Cidr>()) else {
         return Ok(false);
     };
-    let live = Live::new(pool);
-    if live.uid() != uid {
-        return Err(ApiError {
-            verb: "DELETE",
-            path,
-            failure: Failure::Conflict("the pool was replaced meanwhile".to_owned()),
-        });
+    let blocks = list_blocks(kubernetes, mode).await?;
+    if usage(cidr, &blocks).workloads > 0 {
+        return Ok(false);
     }
+    if !mode.aggregated {
+        let others: Vec<Cidr> = others.iter().filter_map(network).collect();
+        release_affinities(kubernetes, mode, cidr, &others).await?;
+    }
+    let path = Kind::IpPool.object_path(mode.group, name);
     kubernetes
-        .delete(&path, uid, Some(live.resource_version()))
+        .delete(&path, uid, Some(pool.resource_version()))
         .await?;
     Ok(true)
+}
+
+/// A pool's CIDR as Go reads it, host bits or not.
+fn network(pool: &Live) -> Option<Cidr> {
+    let (address, prefix) = pool.spec_text("cidr").split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let prefix = prefix.parse().ok()?;
+    let whole = if address.is_ipv4() { 32 } else { 128 };
+    (prefix <= whole).then(|| Cidr::network_of(address, prefix))
 }
 
 /// All IPAM blocks.

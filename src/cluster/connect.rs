@@ -13,7 +13,8 @@ use tower::{BoxError, ServiceBuilder};
 /// How long the TCP connection to the API server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why there is no client. No variant carries the file's content: it holds the cluster's admin token.
+/// Why there is no client. No variant carries the file's content or a parser's message, which quotes it: it holds the
+/// cluster's admin token.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The file is missing or is no kubeconfig.
@@ -30,13 +31,11 @@ pub enum ConnectError {
         /// The file that was read.
         path: String,
     },
-    /// Its certificates or credentials cannot be used.
-    #[error("cannot use the credentials of the kubeconfig {path}")]
+    /// Its certificates or credentials cannot be used. Without a source: it may quote them.
+    #[error("cannot use the certificates or credentials of the kubeconfig {path}")]
     Credentials {
         /// The file that was read.
         path: String,
-        /// What is wrong with them.
-        source: Box<kube::Error>,
     },
 }
 
@@ -62,10 +61,7 @@ pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
         .await
         .map_err(kubeconfig)?;
     config.proxy_url = None;
-    client(&config).map_err(|source| ConnectError::Credentials {
-        path: shown(),
-        source: Box::new(source),
-    })
+    client(&config).map_err(|_| ConnectError::Credentials { path: shown() })
 }
 
 fn client(config: &Config) -> Result<Client, kube::Error> {

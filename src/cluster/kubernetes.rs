@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{Method, Request, StatusCode, header};
 use kube::core::Status;
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 4;
 /// Objects a page of a LIST.
 const PAGE: u32 = 500;
+/// Requests at one time: each takes a connection of its own.
+pub const SIDE_BY_SIDE: usize = 16;
 
 /// What went wrong with a request, by what the caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -302,6 +305,13 @@ fn failure(error: &kube::Error) -> Failure {
             message: text,
             causes: causes(status),
         },
+        // A field the schema does not know: an apply answers 500 to it (kube-apiserver 1.36, structured merge).
+        Ok(StatusCode::INTERNAL_SERVER_ERROR) if text.contains("field not declared in schema") => {
+            Failure::Invalid {
+                message: text,
+                causes: causes(status),
+            }
+        }
         Ok(code) if code.is_server_error() || code == StatusCode::TOO_MANY_REQUESTS => {
             Failure::Unavailable(format!("{} {text}", status.code))
         }
@@ -310,11 +320,13 @@ fn failure(error: &kube::Error) -> Failure {
 }
 
 fn sentence(status: &Status) -> String {
-    if status.message.is_empty() {
-        status.reason.clone()
+    const LONGEST: usize = 1_000;
+    let text = if status.message.is_empty() {
+        &status.reason
     } else {
-        status.message.clone()
-    }
+        &status.message
+    };
+    text.chars().take(LONGEST).collect()
 }
 
 fn causes(status: &Status) -> Vec<(String, String)> {
@@ -333,6 +345,18 @@ fn cause(error: &kube::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+/// Reads the objects at `paths`, some at a time; those that do not exist are left out.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn get_all(kubernetes: &Kubernetes, paths: &[String]) -> Result<Vec<Value>, ApiError> {
+    let found: Vec<Option<Value>> = stream::iter(paths.iter().map(|path| kubernetes.get(path)))
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Percent-encodes a query value.

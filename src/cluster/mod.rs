@@ -7,8 +7,8 @@ pub mod kubernetes;
 pub mod mode;
 pub mod node;
 
-pub use apply::{StepResult, apply_plan, list_blocks};
+pub use apply::{StepResult, apply_wave, list_blocks};
 pub use connect::{ConnectError, connect};
-pub use kubernetes::{ApiError, Failure, Kubernetes, escape};
+pub use kubernetes::{ApiError, Failure, Kubernetes, escape, get_all};
 pub use mode::{Mode, Obstacle, mode};
-pub use node::{find_node, node_path, runs_pods};
+pub use node::{find_node, internal_ips, node_path, runs_pods};

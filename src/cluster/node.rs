@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::Kubernetes;
 use super::kubernetes::ApiError;
 use crate::host::Host;
+use crate::model::NodeName;
 use crate::plan::Live;
 
 /// The Node called like the lower-cased host name, else like the fully qualified one (kubelet on AWS registers so),
-/// else the one that holds one of the machine's addresses. A Node whose InternalIP the machine does not have is never
+/// else the only one that holds one of the unit's addresses (`binding`; the machine has others that say nothing, such as
+/// 127.0.0.1). A Node whose InternalIP the machine does not have is never
 /// taken, whatever its name. `None` when no Node matches yet.
 ///
 /// # Errors
@@ -19,23 +21,34 @@ pub async fn find_node<H: Host>(
     kubernetes: &Kubernetes,
     host: &H,
     by_hostname: Option<Value>,
-    addresses: &[IpAddr],
+    machine: &[IpAddr],
+    binding: &[IpAddr],
 ) -> Result<Option<Live>, ApiError> {
-    let ours = |node: &Value| holds_internal_ip(node, addresses);
+    let ours = |node: &Value| holds_internal_ip(node, machine);
     if let Some(node) = by_hostname.filter(ours) {
         return Ok(Some(Live::new(node)));
     }
-    if let Some(name) = host.fqdn().await.map(|name| name.to_lowercase())
-        && name != host.hostname().to_lowercase()
-        && let Some(node) = kubernetes.get(&node_path(&name)).await?.filter(ours)
+    let fqdn = host
+        .fqdn()
+        .await
+        .and_then(|name| NodeName::of_host(&name).ok());
+    if let Some(name) = fqdn
+        && name.as_str() != host.hostname().to_lowercase()
+        && let Some(node) = kubernetes
+            .get(&node_path(name.as_str()))
+            .await?
+            .filter(ours)
     {
         return Ok(Some(Live::new(node)));
     }
     let nodes = kubernetes.list("/api/v1/nodes", "").await?;
-    let found = nodes
+    let mut found = nodes
         .into_iter()
-        .find(|node| internal_ips(node).any(|ip| addresses.contains(&ip)));
-    Ok(found.map(Live::new))
+        .filter(|node| internal_ips(node).any(|ip| binding.contains(&ip)));
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(Some(Live::new(only))),
+        _ => Ok(None),
+    }
 }
 
 /// Path of one Node.
@@ -50,7 +63,8 @@ fn holds_internal_ip(node: &Value, addresses: &[IpAddr]) -> bool {
     found.peek().is_none() || found.any(|ip| addresses.contains(&ip))
 }
 
-fn internal_ips(node: &Value) -> impl Iterator<Item = IpAddr> {
+/// The addresses of type `InternalIP` of a Node.
+pub fn internal_ips(node: &Value) -> impl Iterator<Item = IpAddr> {
     node["status"]["addresses"]
         .as_array()
         .into_iter()

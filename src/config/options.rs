@@ -1,6 +1,6 @@
 //! Every option of config.yaml: its name, type and default, and what it means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check;
 use super::peers::{self, PEERS_BY_SUBNET, PEERS_BY_UNIT};
@@ -8,7 +8,9 @@ use super::problem::{Problem, Problems};
 use super::raw::RawConfig;
 use super::reader::Reader;
 use super::structure::Shape;
-use crate::model::{AsNumber, Cidr, ClusterId, Encapsulation, Family, Peer, Sourced, TunnelMode};
+use crate::model::{
+    AsNumber, Cidr, ClusterId, Encapsulation, Family, Peer, Place, Sourced, TunnelMode,
+};
 
 /// Type of an option, in config.yaml's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,6 +271,31 @@ impl CharmConfig {
             (None, Some(mode), Family::V4) => Encapsulation::Ipip(mode),
             (None, _, _) => Encapsulation::None,
         }
+    }
+
+    /// The places that name a unit which is not among `units` (`calico/0`, …): each unit once an option.
+    #[must_use]
+    pub fn strangers(&self, units: &BTreeSet<String>) -> Vec<Place> {
+        let known: BTreeSet<u32> = units
+            .iter()
+            .filter_map(|unit| unit.rsplit_once('/')?.1.parse().ok())
+            .collect();
+        let numbers = self.unit_as_numbers.keys();
+        let peers = self.unit_bgp_peers.keys();
+        let ids = self.route_reflector_cluster_ids.keys();
+        [
+            ("unit-as-numbers", numbers.collect::<Vec<_>>()),
+            ("unit-bgp-peers", peers.collect()),
+            ("route-reflector-cluster-ids", ids.collect()),
+        ]
+        .into_iter()
+        .flat_map(|(option, keys)| keys.into_iter().map(move |key| (option, key)))
+        .filter(|(_, key)| !known.contains(key))
+        .map(|(option, key)| Place {
+            option: option.to_owned(),
+            path: key.to_string(),
+        })
+        .collect()
     }
 
     /// Bytes that the tunnels' headers take from every packet: the most that any pool needs (Calico's documentation,

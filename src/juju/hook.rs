@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 /// One Juju hook, as far as it matters to this charm.
 ///
-/// Every hook but [`Hook::CniRelationBroken`] and [`Hook::Remove`] runs the same reconcile path: the name only decides
-/// whether the leader also looks for what units that are gone have left behind.
+/// Every hook runs the same reconcile path but [`Hook::CniRelationBroken`] and [`Hook::Remove`], which take the unit's
+/// own things away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// First hook of a unit.

@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::printable::{printable, printable_line};
 
 /// What a hook tool answered: exit status and both streams, uninterpreted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,6 +71,9 @@ pub enum ToolError {
     },
 }
 
+/// Longest time one hook tool may take: it talks to the unit's own agent.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The hook tools on `PATH`.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct ProcessTools;
@@ -79,34 +85,46 @@ impl HookTools for ProcessTools {
         args: Vec<String>,
         stdin: Option<String>,
     ) -> std::io::Result<ToolOutput> {
-        use std::process::Stdio;
-        use tokio::io::AsyncWriteExt;
-
-        let mut child = tokio::process::Command::new(tool)
-            .args(args)
-            .stdin(if stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
-            match pipe.write_all(text.as_bytes()).await {
-                // A tool that ends without reading says why by its exit status.
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error),
-                _ => {}
-            }
+        let running = run_process(tool, args, stdin);
+        match tokio::time::timeout(TOOL_TIMEOUT, running).await {
+            Ok(output) => output,
+            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         }
-        let output = child.wait_with_output().await?;
-        Ok(ToolOutput {
-            code: output.status.code().unwrap_or(1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
     }
+}
+
+async fn run_process(
+    tool: &'static str,
+    args: Vec<String>,
+    stdin: Option<String>,
+) -> std::io::Result<ToolOutput> {
+    use std::process::Stdio;
+    use tokio::io::AsyncWriteExt;
+
+    let mut child = tokio::process::Command::new(tool)
+        .args(args)
+        .stdin(if stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
+        match pipe.write_all(text.as_bytes()).await {
+            // A tool that ends without reading says why by its exit status.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+    }
+    let output = child.wait_with_output().await?;
+    Ok(ToolOutput {
+        code: output.status.code().unwrap_or(1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
 }
 
 /// Severity of a `juju-log` line.
@@ -286,7 +304,8 @@ pub async fn status_set<T: HookTools>(
     kind: &str,
     message: &str,
 ) -> Result<(), ToolError> {
-    call(tools, "status-set", words(&[kind, "--", message]), None)
+    let message = printable_line(message);
+    call(tools, "status-set", words(&[kind, "--", &message]), None)
         .await
         .map(drop)
 }
@@ -319,6 +338,7 @@ pub async fn juju_log<T: HookTools>(
     message: &str,
 ) -> Result<(), ToolError> {
     const LONGEST: usize = 100_000;
+    let message = printable(message);
     let mut end = message.len().min(LONGEST);
     while !message.is_char_boundary(end) {
         end -= 1;

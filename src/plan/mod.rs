@@ -14,7 +14,7 @@ use crate::render::{Desired, Kind};
 pub use change::{Changes, FieldChange, differences, initial};
 pub use cleanup::{Membership, Orphan, orphans};
 pub use live::Live;
-pub use pools::{DoomedPool, PoolUsage, doomed_pools, plan_pools, usage};
+pub use pools::{DoomedPool, PoolUsage, doomed_pools, needs_blocks, plan_pools, usage};
 pub use unit::{NodeClaim, claim, delete_step, is_peer_of, plan_release, plan_unit};
 
 /// One write.
@@ -26,6 +26,9 @@ pub enum Step {
         desired: Desired,
         /// Whether the object is not there yet.
         create: bool,
+        /// The version that was seen, `0` for none, where a leader that is one no longer must not undo what its
+        /// successor wrote.
+        resource_version: Option<String>,
         /// What changes by it.
         changes: Vec<FieldChange>,
     },
@@ -49,12 +52,16 @@ pub enum Step {
         /// The labels as they should be.
         labels: BTreeMap<String, String>,
     },
-    /// Stop new addresses from a pool nobody asked for.
+    /// Stop new pod addresses from a pool nobody asked for.
     DisablePool {
         /// The pool.
         name: String,
         /// Its CIDR, for the log.
         cidr: String,
+        /// The version that was seen: somebody may want the pool again meanwhile.
+        resource_version: String,
+        /// Whether nodes keep their tunnel addresses in it, being the last pool of its encapsulation.
+        keep_tunnels: bool,
     },
     /// Release the affinities of an empty, disabled pool, then delete it.
     RemovePool {
@@ -88,6 +95,7 @@ impl fmt::Display for Step {
                 desired,
                 create,
                 changes,
+                ..
             } => {
                 let verb = if *create { " created," } else { "" };
                 let changes = Changes(changes);
@@ -103,10 +111,22 @@ impl fmt::Display for Step {
             Self::Relabel { kind, name, .. } => {
                 write!(formatter, "{kind} {name}: labels restored")
             }
-            Self::DisablePool { name, cidr } => write!(
-                formatter,
-                "IPPool {name}: disabled, {cidr} is not in `cidr` (manage-pools)"
-            ),
+            Self::DisablePool {
+                name,
+                cidr,
+                keep_tunnels,
+                ..
+            } => {
+                let how = if *keep_tunnels {
+                    "for tunnel addresses alone"
+                } else {
+                    "disabled"
+                };
+                write!(
+                    formatter,
+                    "IPPool {name}: {how}, {cidr} is not in `cidr` (manage-pools)"
+                )
+            }
             Self::RemovePool { name, cidr, .. } => write!(
                 formatter,
                 "IPPool {name}: deleted, {cidr} is not in `cidr` and has no addresses left (manage-pools)"
@@ -134,6 +154,11 @@ impl Plan {
         if !steps.is_empty() {
             self.waves.push(steps);
         }
+    }
+
+    /// Adds the waves of another plan.
+    pub fn append(&mut self, other: Self) {
+        self.waves.extend(other.waves);
     }
 
     /// The waves in order, none of them empty.
@@ -174,7 +199,10 @@ pub fn plan_apply(desired: Desired, live: Option<&Live>) -> Option<Step> {
     if live.is_some() && changes.is_empty() {
         return None;
     }
+    let of_the_cluster = matches!(desired.kind, Kind::BgpConfiguration | Kind::IpPool);
+    let seen = live.map_or("0", Live::resource_version);
     Some(Step::Apply {
+        resource_version: of_the_cluster.then(|| seen.to_owned()),
         desired,
         create: live.is_none(),
         changes,

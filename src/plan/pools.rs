@@ -125,6 +125,7 @@ pub fn plan_pools(
         let adopted = pools.iter().find(same);
         match adopted {
             Some(pool) if is_off_limits(pool) => return Err(off_limits(intent, pool)),
+            Some(pool) if pool.is_deleting() => return Err(going(intent, pool)),
             Some(pool) => steps.extend(adopt(intent, owner, pool)),
             None => {
                 refuse_overlap(intent, pools)?;
@@ -171,6 +172,13 @@ fn free_name(intent: &PoolIntent, pools: &[Live]) -> String {
         .chain(numbered)
         .find(|name| pools.iter().all(|pool| pool.name() != name))
         .unwrap_or(long)
+}
+
+fn going(intent: &PoolIntent, pool: &Live) -> Blocked {
+    Blocked {
+        message: format!("cidr: IPPool {} {} is being deleted", pool.name(), intent.cidr()),
+        remedy: "a new pool can be made once it is gone, which takes until no pod holds an address of it".to_owned(),
+    }
 }
 
 fn off_limits(intent: &PoolIntent, pool: &Live) -> Blocked {
@@ -226,8 +234,8 @@ fn refuse_block_size(intent: &PoolIntent, blocks: &[Live]) -> Result<(), Blocked
 }
 
 /// The waves that see unrecognised pools off, and those that have to stay for now: disabled first, deleted once no
-/// workload address is left. A pool that is the last of its encapsulation is not even disabled while workloads use
-/// it: nodes would lose their tunnel addresses (`node/pkg/allocateip/allocateip.go`).
+/// workload address is left. The last pool of an encapsulation keeps giving out tunnel addresses while workloads use it,
+/// which nodes would lose with a disabled one (`node/pkg/allocateip/allocateip.go`), and no others.
 #[must_use]
 pub fn doomed_pools(
     intents: &[PoolIntent],
@@ -248,10 +256,13 @@ pub fn doomed_pools(
         let held = used.workloads > 0 && is_last_of_its_encapsulation(pool, intents);
         let (name, cidr) = (pool.name().to_owned(), network.to_string());
         let disabled = pool.spec("disabled").and_then(Value::as_bool) == Some(true);
-        if !disabled && !held {
+        let done = disabled || (held && is_for_tunnels_alone(pool));
+        if !done {
             disable.push(Step::DisablePool {
                 name: name.clone(),
                 cidr: cidr.clone(),
+                resource_version: pool.resource_version().to_owned(),
+                keep_tunnels: held,
             });
         }
         if used.workloads == 0 {
@@ -270,6 +281,24 @@ pub fn doomed_pools(
         }
     }
     (disable, remove, stay)
+}
+
+fn is_for_tunnels_alone(pool: &Live) -> bool {
+    let uses = pool.spec("allowedUses").and_then(Value::as_array);
+    uses.is_some_and(|uses| uses.len() == 1 && uses[0] == "Tunnel")
+}
+
+/// Whether the plan depends on who uses which address: a pool is to be made, or one is to go.
+#[must_use]
+pub fn needs_blocks(intents: &[PoolIntent], pools: &[Live]) -> bool {
+    let is_wanted = |cidr: Cidr| intents.iter().any(|intent| intent.cidr() == cidr);
+    let stands = |intent: &PoolIntent| pools.iter().any(|pool| parsed(pool) == Some(intent.cidr()));
+    let goes = |pool: &Live| {
+        !is_off_limits(pool)
+            && !pool.is_deleting()
+            && parsed(pool).is_some_and(|cidr| !is_wanted(cidr))
+    };
+    !intents.iter().all(stands) || pools.iter().any(goes)
 }
 
 fn is_last_of_its_encapsulation(pool: &Live, intents: &[PoolIntent]) -> bool {

@@ -51,12 +51,11 @@ pub struct ScenarioUnit {
 }
 
 /// What came of it.
-#[derive(Debug)]
 pub struct Outcome {
     /// By unit, in the scenario's order.
     pub units: Vec<UnitOutcome>,
-    /// The cluster's objects at the end, Nodes included.
-    pub objects: Vec<Value>,
+    /// The cluster as it is at the end.
+    pub server: ApiServer,
 }
 
 /// What one unit did.
@@ -175,7 +174,7 @@ pub async fn run(
         });
     Ok(Outcome {
         units: units.collect(),
-        objects: stage.server.dump(),
+        server: stage.server,
     })
 }
 
@@ -332,5 +331,112 @@ impl Host for SimulatedMachine<'_> {
 
     async fn disable_tx_checksumming(&self, _interface: &str) -> Result<bool, String> {
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Cidr;
+
+    /// Units of principals with these numbers, in one subnet.
+    fn scenario(principals: &[u32], options: &[(&str, &str)]) -> Scenario {
+        let unit = |(index, principal): (usize, &u32)| {
+            let ip: IpAddr = format!("10.0.{}.{}", index / 200, index % 200 + 2)
+                .parse()
+                .unwrap();
+            ScenarioUnit {
+                unit: format!("calico/{index}").parse().unwrap(),
+                principal: format!("kubernetes-worker/{principal}").parse().unwrap(),
+                node: format!("node-{index}").parse().unwrap(),
+                addresses: vec![UnitAddress {
+                    ip,
+                    subnet: Cidr::network_of(ip, 16),
+                    interface: "eth0".to_owned(),
+                }],
+                leader: index == principals.len() - 1,
+                zone: None,
+            }
+        };
+        let options = options
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Scenario {
+            application: "calico".to_owned(),
+            options: options.collect(),
+            units: principals.iter().enumerate().map(unit).collect(),
+        }
+    }
+
+    async fn outcome(principals: &[u32], options: &[(&str, &str)]) -> Outcome {
+        run(&scenario(principals, options), &mut |_, _| {})
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_second_round_writes_nothing() {
+        let peers = (
+            "global-bgp-peers",
+            "[{address: 10.0.0.1, as-number: 64512}]",
+        );
+        let outcome = outcome(
+            &[4, 2, 7],
+            &[peers, ("subnet-as-numbers", "{10.0.0.0/16: 64513}")],
+        )
+        .await;
+        assert!(outcome.is_good());
+        for unit in &outcome.units {
+            assert!(unit.first.writes > 0, "{unit:?}");
+            assert_eq!(unit.second.writes, 0, "{unit:?}");
+            assert_eq!(unit.status.message(), "Ready");
+        }
+        assert_eq!(outcome.server.objects("BGPPeer").len(), 3);
+        assert!(outcome.server.object("IPPool", "ipv4").is_some());
+    }
+
+    #[tokio::test]
+    async fn what_a_unit_costs_does_not_grow_with_the_units() {
+        let peers = [(
+            "global-bgp-peers",
+            "[{address: 10.0.0.1, as-number: 64512}]",
+        )];
+        let few = outcome(&[0, 1], &peers).await;
+        let many: Vec<u32> = (0..40).collect();
+        let many = outcome(&many, &peers).await;
+        for unit in &many.units[..39] {
+            assert_eq!(
+                (unit.first, unit.second),
+                (few.units[0].first, few.units[0].second)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn every_hook_is_told_of() {
+        let mut told = Vec::new();
+        let scenario = scenario(&[0, 1], &[]);
+        run(&scenario, &mut |done, of| told.push((done, of)))
+            .await
+            .unwrap();
+        assert_eq!(told, [(1, 4), (2, 4), (3, 4), (4, 4)]);
+    }
+
+    #[tokio::test]
+    async fn a_unit_that_is_blocked_is_not_good() {
+        let outcome = outcome(&[0], &[("global-as-number", "4200000101")]).await;
+        assert!(!outcome.is_good());
+        assert!(!outcome.units[0].is_active());
+        assert_eq!(outcome.units[0].first.writes, 0);
+    }
+
+    #[tokio::test]
+    async fn options_that_juju_refuses_are_refused() {
+        let scenario = scenario(&[0], &[("global-as-number", "1.10")]);
+        let error = run(&scenario, &mut |_, _| {})
+            .await
+            .map(|_| ())
+            .unwrap_err();
+        assert!(matches!(error, SimulationError::Juju(_)), "{error}");
     }
 }

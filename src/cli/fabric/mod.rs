@@ -20,6 +20,8 @@ use crate::model::{AsNumber, Cidr, Intent, NodeName, UnitAddress, UnitFacts, Uni
 
 pub use options::Options;
 pub use read::read;
+#[cfg(test)]
+pub(in crate::cli) use read::read_for_test;
 pub use source::{SourceFile, Spot};
 
 /// Options, units and routers as the files have them.
@@ -102,25 +104,25 @@ impl Fabric {
     pub fn config(&self) -> Result<CharmConfig, Vec<Diagnostic>> {
         let config = CharmConfig::parse_strict(self.options.raw(), &self.application)
             .map_err(|problems| self.options.diagnostics(&self.files, &problems))?;
-        let mut diagnostics = Vec::new();
+        let mut found: Vec<(Diagnostic, usize)> = Vec::new();
         for unit in &self.units {
-            if let Err(problems) = Intent::new(&config, &unit.facts("")) {
-                diagnostics.extend(self.options.diagnostics(&self.files, &problems));
+            let Err(problems) = Intent::new(&config, &unit.facts("")) else {
+                continue;
+            };
+            for diagnostic in self.options.diagnostics(&self.files, &problems) {
+                let same = |earlier: &Diagnostic| {
+                    earlier.place == diagnostic.place && earlier.spot == diagnostic.spot
+                };
+                match found.iter_mut().find(|(earlier, _)| same(earlier)) {
+                    Some((_, more)) => *more += 1,
+                    None => found.push((diagnostic, 0)),
+                }
             }
         }
-        if diagnostics.is_empty() {
+        if found.is_empty() {
             return Ok(config);
         }
-        let mut first: Vec<Diagnostic> = Vec::new();
-        for diagnostic in diagnostics {
-            if !first
-                .iter()
-                .any(|earlier| earlier.message == diagnostic.message)
-            {
-                first.push(diagnostic);
-            }
-        }
-        Err(first)
+        Err(found.into_iter().map(with_more_units).collect())
     }
 
     /// The unit called `name`.
@@ -144,6 +146,9 @@ impl Fabric {
     }
 
     /// The leading unit.
+    ///
+    /// # Panics
+    /// Never: there is no fabric without units.
     #[must_use]
     pub fn leader(&self) -> &FabricUnit {
         let leader = self.units.iter().find(|unit| unit.leader);
@@ -152,5 +157,18 @@ impl Fabric {
                 .first()
                 .expect("`read` refuses a fabric without units")
         })
+    }
+}
+
+/// One diagnostic for all units that have the problem.
+fn with_more_units((diagnostic, more): (Diagnostic, usize)) -> Diagnostic {
+    let message = match more {
+        0 => diagnostic.message,
+        1 => format!("{} (and on 1 more unit)", diagnostic.message),
+        more => format!("{} (and on {more} more units)", diagnostic.message),
+    };
+    Diagnostic {
+        message,
+        ..diagnostic
     }
 }

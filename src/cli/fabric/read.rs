@@ -280,7 +280,7 @@ fn principal(unit: &UnitName) -> Result<UnitName, crate::model::UnitNameError> {
 }
 
 #[cfg(test)]
-pub(super) fn read_for_test(texts: &[&str]) -> Result<Fabric, Refused> {
+pub(in crate::cli) fn read_for_test(texts: &[&str]) -> Result<Fabric, Refused> {
     let named = |(index, text): (usize, &&str)| {
         SourceFile::new(format!("{index}.yaml"), (*text).to_owned())
     };

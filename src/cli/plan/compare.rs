@@ -1,60 +1,22 @@
 //! Everything that all units would write, against what is there. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
+use super::change::{Action, Change, change, object};
 use super::cluster::Observed;
+use super::lookup::{Nodes, PeersByUnit};
 use crate::cli::fabric::{Fabric, FabricUnit};
 use crate::cluster::Obstacle;
 use crate::config::CharmConfig;
 use crate::model::{ClusterIntent, Intent};
 use crate::plan::{
-    Blocked, FieldChange, Live, Membership, NodeClaim, Orphan, Step, claim, doomed_pools, orphans,
-    plan_apply, plan_pools, plan_unit,
+    Blocked, Live, Membership, NodeClaim, Orphan, Step, claim, doomed_pools, orphans, plan_apply,
+    plan_pools, plan_unit,
 };
 use crate::render::{
-    ANNOTATION_APPLICATION, ANNOTATION_MODEL, BgpPeerName, Desired, LABEL_MODEL, OWN_ANNOTATIONS,
-    Owner, bgp_configuration, bgp_peers, node,
+    ANNOTATION_APPLICATION, ANNOTATION_MODEL, Desired, LABEL_MODEL, Owner, bgp_configuration,
+    bgp_peers, node,
 };
-
-/// What happens to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    Create,
-    Change,
-    Delete,
-}
-
-impl Action {
-    pub(super) fn symbol(self) -> char {
-        match self {
-            Self::Create => '+',
-            Self::Change => '~',
-            Self::Delete => '-',
-        }
-    }
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Change => "change",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-/// One object that changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) action: Action,
-    pub(super) kind: &'static str,
-    pub(super) name: String,
-    /// The unit that writes it.
-    pub(super) unit: Option<String>,
-    pub(super) fields: Vec<FieldChange>,
-    /// Why, where no field says so.
-    pub(super) because: Option<String>,
-}
 
 /// The outcome.
 #[derive(Debug, Default)]
@@ -236,6 +198,7 @@ fn without_unknown_model(step: Step, owner: &Owner) -> Step {
         Step::Apply {
             desired,
             create,
+            resource_version,
             mut changes,
         } if owner.model.is_empty() => {
             let field = format!("label {LABEL_MODEL}");
@@ -243,6 +206,7 @@ fn without_unknown_model(step: Step, owner: &Owner) -> Step {
             Step::Apply {
                 desired: known(desired, owner),
                 create,
+                resource_version,
                 changes,
             }
         }
@@ -254,71 +218,6 @@ fn pool_name(step: &Step) -> Option<&str> {
     match step {
         Step::DisablePool { name, .. } | Step::RemovePool { name, .. } => Some(name),
         _ => None,
-    }
-}
-
-/// All Nodes, by name and by address.
-struct Nodes<'a> {
-    by_name: BTreeMap<&'a str, &'a Live>,
-    by_ip: BTreeMap<IpAddr, &'a Live>,
-}
-
-impl<'a> Nodes<'a> {
-    fn new(nodes: &'a [Live]) -> Self {
-        let addresses = nodes
-            .iter()
-            .flat_map(|node| internal_ips(node).into_iter().map(move |ip| (ip, node)));
-        Self {
-            by_name: nodes.iter().map(|node| (node.name(), node)).collect(),
-            by_ip: addresses.collect(),
-        }
-    }
-
-    /// As the hooks find it ([`crate::cluster::find_node`]): by name, then by InternalIP, which is looked at either way.
-    fn of(&self, unit: &FabricUnit) -> Option<&'a Live> {
-        let own = |ip: &IpAddr| unit.addresses.iter().any(|address| address.ip == *ip);
-        let named = self.by_name.get(unit.node.as_str()).copied();
-        let named = named.filter(|node| {
-            let ips = internal_ips(node);
-            ips.is_empty() || ips.iter().any(own)
-        });
-        let by_ip = || {
-            unit.addresses
-                .iter()
-                .find_map(|address| self.by_ip.get(&address.ip).copied())
-        };
-        named.or_else(by_ip)
-    }
-}
-
-fn internal_ips(node: &Live) -> Vec<IpAddr> {
-    let addresses = node.value()["status"]["addresses"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    addresses
-        .filter(|address| address["type"] == "InternalIP")
-        .filter_map(|address| address["address"].as_str()?.parse().ok())
-        .collect()
-}
-
-/// The application's BGPPeers by unit number.
-struct PeersByUnit<'a>(BTreeMap<u32, Vec<&'a Live>>);
-
-impl<'a> PeersByUnit<'a> {
-    fn new(peers: &'a [Live], application: &str) -> Self {
-        let mut by_unit: BTreeMap<u32, Vec<&Live>> = BTreeMap::new();
-        for peer in peers {
-            if let Some(name) = BgpPeerName::parse(peer.name(), application) {
-                by_unit.entry(name.unit_number()).or_default().push(peer);
-            }
-        }
-        Self(by_unit)
-    }
-
-    fn of(&self, unit: &FabricUnit) -> Vec<Live> {
-        let found = self.0.get(&unit.unit.number()).into_iter().flatten();
-        found.map(|peer| (*peer).clone()).collect()
     }
 }
 
@@ -444,83 +343,4 @@ fn left_behind(fabric: &Fabric, observed: &Observed, owner: &Owner, comparison: 
             Orphan::Unlabelled { .. } => {}
         }
     }
-}
-
-/// The change a step makes to Calico; `None` when it is only the charm's own book-keeping.
-fn change(step: &Step, unit: &FabricUnit) -> Option<Change> {
-    let changed = |action, kind, name: &String| Change {
-        action,
-        kind,
-        name: name.clone(),
-        unit: Some(unit.unit.to_string()),
-        fields: Vec::new(),
-        because: None,
-    };
-    match step {
-        Step::Apply {
-            desired,
-            create,
-            changes,
-        } => {
-            let action = if *create {
-                Action::Create
-            } else {
-                Action::Change
-            };
-            let fields = visible(changes, |field| field.starts_with("label "));
-            let shown = Change {
-                fields,
-                ..changed(action, desired.kind.as_str(), &desired.name)
-            };
-            (*create || !shown.fields.is_empty()).then_some(shown)
-        }
-        Step::Annotate { node, changes, .. } => {
-            let fields = visible(changes, |field| OWN_ANNOTATIONS.contains(&field));
-            let shown = Change {
-                fields,
-                ..changed(Action::Change, "Node", node)
-            };
-            (!shown.fields.is_empty()).then_some(shown)
-        }
-        Step::Relabel { .. } => None,
-        Step::DisablePool { name, cidr } => Some(Change {
-            because: Some(format!("disabled: {cidr} is not in `cidr` (manage-pools)")),
-            ..changed(Action::Change, "IPPool", name)
-        }),
-        Step::RemovePool { name, cidr, .. } => Some(Change {
-            because: Some(format!(
-                "{cidr} is not in `cidr`, and no address of it is in use (manage-pools)"
-            )),
-            ..changed(Action::Delete, "IPPool", name)
-        }),
-        Step::Delete {
-            kind,
-            name,
-            because,
-            ..
-        } => Some(Change {
-            because: Some(because.clone()),
-            ..changed(Action::Delete, kind.as_str(), name)
-        }),
-    }
-}
-
-/// The object that a step writes.
-fn object(step: &Step) -> String {
-    match step {
-        Step::Apply { desired, .. } => format!("{} {}", desired.kind, desired.name),
-        Step::Annotate { node, .. } => format!("Node {node}"),
-        Step::Relabel { kind, name, .. } | Step::Delete { kind, name, .. } => {
-            format!("{kind} {name}")
-        }
-        Step::DisablePool { name, .. } | Step::RemovePool { name, .. } => format!("IPPool {name}"),
-    }
-}
-
-fn visible(changes: &[FieldChange], hidden: impl Fn(&str) -> bool) -> Vec<FieldChange> {
-    changes
-        .iter()
-        .filter(|change| !hidden(&change.field))
-        .cloned()
-        .collect()
 }

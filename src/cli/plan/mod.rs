@@ -1,8 +1,13 @@
 //! `plan FABRIC`: what the units would write to a live cluster. Reads only.
 
+mod change;
 mod cluster;
 mod compare;
+mod lookup;
+#[cfg(test)]
+mod tests;
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,11 +19,15 @@ use super::{
     FabricArguments, Failed, Output, counted, document, fail, print, print_json, refuse, runtime,
 };
 use crate::cluster::connect;
-use crate::plan::FieldChange;
-use compare::{Action, Change, Comparison};
+use crate::plan::{Changes, FieldChange};
+use change::{Action, Change};
+use compare::Comparison;
 
 /// Exit status of `--detailed-exitcode` when there are changes.
 const CHANGES: u8 = 2;
+
+/// How many obstacles are listed when the list is folded.
+const MOST_BLOCKED: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -55,7 +64,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
         let client = connect(&path)
             .await
             .map_err(|error| super::hook::chain(&error))?;
-        let observed = cluster::observe(client, &config).await?;
+        let observed = cluster::observe(client, &config)
+            .await
+            .map_err(|error| format!("cannot read the cluster of {}: {error}", path.display()))?;
         compare::compare(&fabric, &config, &observed)
     });
     let comparison = comparison.map_err(|message| fail(&message, json))?;
@@ -109,7 +120,8 @@ fn to_text(application: &str, units: usize, comparison: &Comparison, fold: bool)
         count(Action::Delete),
     );
     if !comparison.blocked.is_empty() {
-        text.push_str(&format!(", {} in the way", comparison.blocked.len()));
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {} in the way", comparison.blocked.len());
     }
     text.push('\n');
     if comparison.changes.is_empty() && comparison.blocked.is_empty() {
@@ -122,15 +134,21 @@ fn to_text(application: &str, units: usize, comparison: &Comparison, fold: bool)
             text.push_str(&line);
             text.push('\n');
         }
-        for blocked in &comparison.blocked {
-            text.push_str(&format!("! {}\n    {}\n", blocked.message, blocked.remedy));
+        let shown = if fold { MOST_BLOCKED } else { usize::MAX };
+        for blocked in comparison.blocked.iter().take(shown) {
+            let _ = write!(text, "! {}\n    {}\n", blocked.message, blocked.remedy);
+        }
+        let more = comparison.blocked.len().saturating_sub(shown);
+        if more > 0 {
+            let _ = writeln!(text, "! and {more} more: --all");
         }
     }
     if !comparison.records.is_empty() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nThe charm's own labels and records change on {}; that is no change to Calico.\n",
             counted(comparison.records.len(), "object")
-        ));
+        );
     }
     text
 }
@@ -155,26 +173,13 @@ fn fields(change: &Change) -> String {
             && change.kind == "BGPPeer"
             && matches!(field.field.as_str(), "node" | "peerIP")
     };
-    let shown: Vec<&FieldChange> = change
+    let shown: Vec<FieldChange> = change
         .fields
         .iter()
         .filter(|field| !told_by_name(field))
+        .cloned()
         .collect();
-    let mut texts = Vec::new();
-    for (index, field) in shown.iter().enumerate() {
-        let next = shown.get(index + 1).and_then(|next| next.because.as_ref());
-        let same = field.because.is_some() && next == field.because.as_ref();
-        let one = FieldChange {
-            field: field
-                .field
-                .trim_start_matches("projectcalico.org/")
-                .to_owned(),
-            because: field.because.clone().filter(|_| !same),
-            ..(*field).clone()
-        };
-        texts.push(one.to_string());
-    }
-    texts.join(", ")
+    Changes(&shown).to_string()
 }
 
 fn to_json(application: &str, units: usize, comparison: &Comparison) -> Value {
@@ -210,7 +215,7 @@ fn to_json(application: &str, units: usize, comparison: &Comparison) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+mod text_tests {
     use super::*;
     use crate::plan::Blocked;
 

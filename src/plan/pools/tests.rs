@@ -21,8 +21,10 @@ fn of_cidr(cidr: &str) -> Vec<PoolIntent> {
     intents(&json!({ "cidr": cidr }))
 }
 
-fn pool(name: &str, spec: Value) -> Live {
-    Live::new(json!({"metadata": {"name": name, "uid": format!("uid-{name}")}, "spec": spec}))
+fn pool(name: &str, spec: impl Into<Value>) -> Live {
+    let mut object = json!({"metadata": {"name": name, "uid": format!("uid-{name}")}});
+    object["spec"] = spec.into();
+    Live::new(object)
 }
 
 fn plain(name: &str, cidr: &str) -> Live {
@@ -291,6 +293,8 @@ fn unrecognised_pools_are_disabled_then_deleted_once_empty() {
     let disable = |name: &str, cidr: &str| Step::DisablePool {
         name: name.into(),
         cidr: cidr.into(),
+        resource_version: String::new(),
+        keep_tunnels: false,
     };
     let remove = |name: &str, cidr: &str| Step::RemovePool {
         name: name.into(),
@@ -397,7 +401,10 @@ fn the_last_pool_of_its_encapsulation_is_not_disabled_under_workloads() {
         let wanted = intents(&options);
         let (disable, remove, stay) = doomed_pools(&wanted, &[encapsulated(mode)], &used);
         assert_eq!(stay[0].held, held, "{options} {mode}");
-        assert_eq!(disable.is_empty(), held, "{options} {mode}");
+        let [Step::DisablePool { keep_tunnels, .. }] = disable.as_slice() else {
+            panic!("{options} {mode}: {disable:?}");
+        };
+        assert_eq!(*keep_tunnels, held, "{options} {mode}");
         assert_eq!(remove, []);
         let (disable, remove, _) = doomed_pools(&wanted, &[encapsulated(mode)], &[]);
         assert_eq!(

@@ -78,6 +78,7 @@ fn shown_step(step: &Step) -> String {
             desired,
             create,
             changes,
+            ..
         } => {
             let verb = if *create { "create" } else { "change" };
             format!("{verb} {}: {}", desired.name, fields(changes))
@@ -248,12 +249,12 @@ fn peers_are_changed_in_place_and_removed_last() {
         peer("calico-0-10.0.0.2", "node-a", 64512),
     ];
     let lines = shown(&planned(&options, &ours(), &live).unwrap());
-    let (changed, line) = wave_of(&lines, "calico-0-10.0.0.1").unwrap();
-    assert_eq!(line, "change calico-0-10.0.0.1: asNumber=64513");
+    let (changed, update) = wave_of(&lines, "calico-0-10.0.0.1").unwrap();
+    assert_eq!(update, "change calico-0-10.0.0.1: asNumber=64513");
     let (created, _) = wave_of(&lines, "create calico-0-10.0.0.3").unwrap();
-    let (removed, line) = wave_of(&lines, "calico-0-10.0.0.2").unwrap();
+    let (removed, deletion) = wave_of(&lines, "calico-0-10.0.0.2").unwrap();
     assert_eq!(
-        line,
+        deletion,
         "delete calico-0-10.0.0.2: no option asks for it any more"
     );
     assert!(

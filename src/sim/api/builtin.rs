@@ -10,22 +10,23 @@ use serde_json::{Map, Value, json};
 use super::schema::Schema;
 
 /// `openAPIV3Schema` of a Calico kind; the kinds the charm does not write keep whatever they are given.
-pub(super) fn open_api(kind: &str) -> Value {
+pub(super) fn open_api(kind: &str, has_status: bool) -> Value {
     let spec = match kind {
-        "BGPConfiguration" => bgp_configuration(),
-        "BGPPeer" => bgp_peer(),
-        "IPPool" => ip_pool(),
-        "ClusterInformation" => cluster_information(),
-        _ => return kept_whole(),
+        "BGPConfiguration" => Some(bgp_configuration()),
+        "BGPPeer" => Some(bgp_peer()),
+        "IPPool" => Some(ip_pool()),
+        "ClusterInformation" => Some(cluster_information()),
+        _ => None,
     };
-    json!({
-        "type": "object",
-        "properties": {
-            "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"},
-            "spec": spec,
-            "status": kept_whole(),
-        },
-    })
+    let has_status = has_status || spec.is_none();
+    let mut properties = json!({
+        "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"},
+        "spec": spec.unwrap_or_else(kept_whole),
+    });
+    if has_status {
+        properties["status"] = kept_whole();
+    }
+    json!({"type": "object", "properties": properties})
 }
 
 fn kept_whole() -> Value {
@@ -168,6 +169,16 @@ fn bgp_peer() -> Value {
                 "!has(self.peerSelector) || self.peerSelector == '' || !has(self.asNumber) || self.asNumber == 0",
                 "a peerSelector takes no asNumber",
             ),
+            (
+                "!has(self.localWorkloadSelector) || self.localWorkloadSelector == '' || \
+                 ((!has(self.peerIP) || self.peerIP == '') && (!has(self.peerSelector) || self.peerSelector == ''))",
+                "a localWorkloadSelector takes neither peerIP nor peerSelector",
+            ),
+            (
+                "!has(self.localWorkloadSelector) || self.localWorkloadSelector == '' || \
+                 (has(self.asNumber) && self.asNumber != 0)",
+                "a localWorkloadSelector takes an asNumber",
+            ),
         ],
     )
 }
@@ -230,6 +241,16 @@ fn ip_pool() -> Value {
             (
                 "!has(self.ipipMode) || self.ipipMode == 'Never' || !self.cidr.contains(':')",
                 "an IPv6 pool takes no ipipMode",
+            ),
+            (
+                "!has(self.allowedUses) || !self.allowedUses.exists(use, use == 'LoadBalancer') || \
+                 ((!has(self.ipipMode) || self.ipipMode == 'Never') && (!has(self.vxlanMode) || self.vxlanMode == 'Never'))",
+                "a pool for load balancers takes no encapsulation",
+            ),
+            (
+                "!has(self.allowedUses) || !self.allowedUses.exists(use, use == 'LoadBalancer') || \
+                 !self.allowedUses.exists(use, use == 'Workload' || use == 'Tunnel')",
+                "a pool for load balancers takes no other use",
             ),
         ],
     )

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::collection::{Stored, text_at};
 use super::managed::{Managers, Writer};
 use super::metadata::{
     check_metadata, check_metadata_update, drop_empty_metadata, has_finalizers, metadata,
@@ -11,7 +12,6 @@ use super::metadata::{
 };
 use super::resource::Origin;
 use super::status_error::{FieldError, StatusError};
-use super::store::{Stored, text_at};
 use super::validate;
 use super::write::{Outcome, Write};
 
@@ -51,11 +51,7 @@ impl Write<'_> {
             return Err(StatusError::already_exists(self.resource, &name, deleting));
         }
         let untidy = drop_empty_metadata(&mut object);
-        let stored = Stored {
-            object,
-            managers,
-            untidy,
-        };
+        let stored = Stored::new(object, managers, untidy);
         let stored = if self.options.dry_run {
             Arc::new(stored)
         } else {
@@ -138,11 +134,7 @@ impl Write<'_> {
         object["apiVersion"] = existing.object["apiVersion"].clone();
         object["kind"] = existing.object["kind"].clone();
         let untidy = drop_empty_metadata(&mut object);
-        let stored = Stored {
-            object,
-            managers,
-            untidy,
-        };
+        let stored = Stored::new(object, managers, untidy);
         let stored = if self.options.dry_run {
             Arc::new(stored)
         } else if done {

@@ -92,7 +92,7 @@ pub(super) fn definition(resource: &Resource) -> Value {
     let singular = resource.kind.to_lowercase();
     let mut version = json!({
         "name": resource.version, "served": true, "storage": true,
-        "schema": {"openAPIV3Schema": builtin::open_api(resource.kind)},
+        "schema": {"openAPIV3Schema": builtin::open_api(resource.kind, resource.status_subresource)},
     });
     if resource.status_subresource {
         version["subresources"] = json!({"status": {}});

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::collection::text_at;
 use super::status_error::{FieldError, StatusError};
-use super::store::text_at;
 
 pub(super) fn without_metadata(object: &Value) -> Vec<(&String, &Value)> {
     object

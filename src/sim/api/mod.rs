@@ -16,6 +16,7 @@
 //! with each request.
 
 mod builtin;
+mod collection;
 mod commit;
 mod compare;
 mod discovery;
@@ -51,11 +52,12 @@ pub use fault::{Fault, Gate, RequestRecord};
 pub use request::Verb;
 pub use status_error::StatusError;
 
+use collection::{Stored, text_at};
 use merge::merge_json;
 use request::Options;
 use resource::{Catalog, Origin, Resource, V3_GROUP};
 use schema::Schema;
-use store::{Store, Stored, text_at};
+use store::Store;
 use write::{Outcome, Write};
 
 /// How Calico's kinds are served.

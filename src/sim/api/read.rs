@@ -1,15 +1,15 @@
 //! The reads: one object, or a list chosen by selectors and cut into pages.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::collection::{Collection, Stored, text_at};
 use super::request::Options;
 use super::resource::{Origin, Resource};
 use super::selector::{FieldSelector, LabelSelector};
 use super::status_error::StatusError;
-use super::store::{Collection, Store, Stored, text_at};
+use super::store::Store;
 
 /// In which form objects are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +83,9 @@ pub(super) fn list(
             && labels.matches(&stored.object)
             && fields.matches(&stored.object)
     };
-    let start = start.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let tags = labels.tags().or_else(|| fields.tags());
     let mut rest = seen
-        .range::<str, _>((start, Bound::Unbounded))
+        .after(start.as_deref(), tags.as_deref())
         .filter(|(_, stored)| chosen(stored));
     let limit = if options.limit == 0 {
         usize::MAX

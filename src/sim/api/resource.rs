@@ -259,8 +259,7 @@ impl Catalog {
     pub(super) fn add_native_group(&mut self, apart: bool) {
         for ((kind, plural, storage, _), own) in CALICO.into_iter().zip(MIGRATED) {
             let storage = if apart { own } else { storage };
-            let mut resource = calico(V3_GROUP, "v3", kind, plural, storage, Origin::Custom);
-            resource.status_subresource = kind == "IPPool";
+            let resource = calico(V3_GROUP, "v3", kind, plural, storage, Origin::Custom);
             self.add(resource);
         }
     }
@@ -268,7 +267,7 @@ impl Catalog {
     /// Adds DatastoreMigration.
     pub(super) fn add_migration_group(&mut self) {
         let plural = "datastoremigrations";
-        let mut migration = calico(
+        let migration = calico(
             MIGRATION_GROUP,
             "v1beta1",
             "DatastoreMigration",
@@ -276,7 +275,6 @@ impl Catalog {
             plural,
             Origin::Custom,
         );
-        migration.status_subresource = true;
         self.add(migration);
     }
 
@@ -346,7 +344,10 @@ fn calico(
     storage: &'static str,
     origin: Origin,
 ) -> Resource {
-    let schema = Arc::new(Schema::of_custom_resource(&builtin::open_api(kind)));
+    // Of Calico's own kinds written here only native IPPools have a status, as a subresource.
+    let status_subresource = matches!((group, kind), (V3_GROUP, "IPPool") | (MIGRATION_GROUP, _))
+        && origin == Origin::Custom;
+    let schema = Schema::of_custom_resource(&builtin::open_api(kind, status_subresource));
     Resource {
         group,
         version,
@@ -355,7 +356,7 @@ fn calico(
         namespaced: false,
         origin,
         storage,
-        status_subresource: false,
-        schema,
+        status_subresource,
+        schema: Arc::new(schema),
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::collection::{Tag, at, text_at};
+
 /// One requirement on a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Requirement {
@@ -38,9 +40,19 @@ impl LabelSelector {
         self.0.is_empty()
     }
 
+    /// Labels one of which every match carries, if a requirement says so.
+    pub(super) fn tags(&self) -> Option<Vec<Tag>> {
+        self.0.iter().find_map(|requirement| match requirement {
+            Requirement::In(key, values) => {
+                Some(values.iter().map(|value| Tag::label(key, value)).collect())
+            }
+            _ => None,
+        })
+    }
+
     /// Whether an object's labels meet every requirement.
     pub(super) fn matches(&self, object: &Value) -> bool {
-        let labels = object.pointer("/metadata/labels");
+        let labels = at(object, "/metadata/labels");
         let label = |key: &str| {
             labels
                 .and_then(|labels| labels.get(key))
@@ -140,7 +152,7 @@ fn is_label_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/')
 }
 
-/// A parsed `fieldSelector`: pointer to the field, wanted value, and whether it must be that value or must not.
+/// A parsed `fieldSelector`: path to the field, wanted value, and whether it must be that value or must not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FieldSelector(Vec<(String, String, bool)>);
 
@@ -164,15 +176,22 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
+    /// The node every match runs on, if a term says so.
+    pub(super) fn tags(&self) -> Option<Vec<Tag>> {
+        let node = |(path, wanted, equal): &&(String, String, bool)| {
+            path == "/spec/nodeName" && *equal && !wanted.is_empty()
+        };
+        self.0
+            .iter()
+            .find(node)
+            .map(|(_, wanted, _)| vec![Tag::node(wanted)])
+    }
+
     /// Whether an object's fields meet every term; a missing field counts as empty.
     pub(super) fn matches(&self, object: &Value) -> bool {
-        self.0.iter().all(|(pointer, wanted, equal)| {
-            let found = object
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            (found == wanted) == *equal
-        })
+        self.0
+            .iter()
+            .all(|(pointer, wanted, equal)| (text_at(object, pointer) == wanted) == *equal)
     }
 }
 

@@ -4,66 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::managed::Managers;
+use super::collection::{Collection, Stored, text_at};
 use super::resource::Resource;
-
-/// One stored object; its managers are kept beside it and joined when it is sent.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stored {
-    pub(super) object: Value,
-    pub(super) managers: Managers,
-    /// Whether what is kept holds empty metadata that reading it drops: then the next write, whatever it does, makes a
-    /// new version.
-    pub(super) untidy: bool,
-}
-
-impl Stored {
-    pub(super) fn name(&self) -> &str {
-        text_at(&self.object, "/metadata/name")
-    }
-
-    /// The object as clients of `resource` see it.
-    pub(super) fn seen_as(&self, resource: &Resource) -> Value {
-        let mut object = self.object.clone();
-        object["apiVersion"] = resource.api_version().into();
-        object["kind"] = resource.kind.into();
-        self.finish_metadata(resource, &mut object["metadata"]);
-        object
-    }
-
-    /// Only its metadata, as `PartialObjectMetadata`.
-    pub(super) fn metadata_as(&self, resource: &Resource) -> Value {
-        let mut metadata = self.object.get("metadata").cloned().unwrap_or_default();
-        self.finish_metadata(resource, &mut metadata);
-        serde_json::json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
-    }
-
-    fn finish_metadata(&self, resource: &Resource, metadata: &mut Value) {
-        if !self.managers.is_empty() {
-            metadata["managedFields"] = self.managers.to_wire();
-        }
-        let seen = metadata
-            .get("uid")
-            .and_then(Value::as_str)
-            .map(|uid| resource.seen_uid(uid));
-        if let Some(uid) = seen {
-            metadata["uid"] = uid.into();
-        }
-    }
-}
-
-/// The text at a JSON pointer, empty when there is none.
-pub(super) fn text_at<'v>(object: &'v Value, pointer: &str) -> &'v str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-/// All objects of one place, by name, or by namespace and name.
-pub(super) type Collection = BTreeMap<String, Arc<Stored>>;
 
 /// How many lists can be paged through at a time; older ones expire.
 const SNAPSHOTS: usize = 32;
@@ -124,7 +66,7 @@ impl Store {
         );
         let stored = Arc::new(stored);
         let collection = self.collections.entry(resource.storage).or_default();
-        Arc::make_mut(collection).insert(key, Arc::clone(&stored));
+        Arc::make_mut(collection).insert(&key, Arc::clone(&stored));
         stored
     }
 

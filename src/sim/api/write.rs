@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::collection::{Stored, text_at};
 use super::managed::{Managers, Writer};
 use super::merge::merge_json;
 use super::metadata::{check_name, drop_empty_metadata, has_finalizers, metadata};
 use super::request::{DeleteOptions, FieldValidation, Options};
 use super::resource::{Origin, Resource};
 use super::status_error::{FieldError, StatusError};
-use super::store::{Store, Stored, text_at};
+use super::store::Store;
 use super::validate::{self, Checks};
 
 /// One write to one place.
@@ -252,10 +253,7 @@ impl Write<'_> {
         if !text_at(&existing.object, "/metadata/deletionTimestamp").is_empty() {
             return Arc::clone(existing);
         }
-        let mut marked = Stored {
-            untidy: false,
-            ..Stored::clone(existing)
-        };
+        let mut marked = Stored::new(existing.object.clone(), existing.managers.clone(), false);
         let now = self.store.timestamp();
         let metadata = metadata(&mut marked.object);
         metadata.insert("deletionTimestamp".to_owned(), now.into());

@@ -58,6 +58,23 @@ fn refused(result: Result<HookContext, Impossible>) -> String {
 }
 
 #[test]
+fn a_principal_has_one_subordinate_of_each_application() {
+    let mut model = settled();
+    model.deploy("second", Charm::calico()).unwrap();
+    model.relate("second:cni", "kubernetes-worker:cni").unwrap();
+    let units = model.charm_units();
+    assert_eq!(
+        units,
+        ["calico/0", "calico/1", "calico/2", "second/0", "second/1"]
+    );
+    assert_eq!(
+        model.subordinate("kubernetes-worker/1", "second"),
+        Some("second/1")
+    );
+    assert_eq!(play(&mut model, "calico/1"), [] as [&str; 0]);
+}
+
+#[test]
 fn the_bundle_has_the_relations_of_the_documentation() {
     let model = fresh();
     let keys: Vec<(u32, String)> = model

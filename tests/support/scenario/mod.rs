@@ -39,6 +39,22 @@ pub struct World {
     runtime: Runtime,
     /// One paragraph a hook: its status, and what it logged.
     pub story: String,
+    /// The cluster in place of `server`, which then stays empty.
+    elsewhere: Option<Box<dyn Cluster>>,
+}
+
+/// A cluster outside of this process, which a scenario can be played in.
+pub trait Cluster {
+    /// How hooks get there.
+    fn access(&self) -> Access;
+    /// Whether it has an object; a namespace goes before a slash.
+    fn has(&self, kind: &str, name: &str) -> bool;
+    /// Creates or replaces an object as `manager`.
+    fn insert(&self, manager: &str, object: &Value);
+    /// Merges a patch into an object as `manager`.
+    fn merge(&self, manager: &str, kind: &str, name: &str, patch: &Value);
+    /// Takes an object away.
+    fn remove(&self, kind: &str, name: &str);
 }
 
 /// What a hook left behind.
@@ -57,6 +73,11 @@ pub struct Outcome {
 impl World {
     /// Sets a scenario up; no hook has run yet.
     pub fn new(scenario: &Scenario) -> Self {
+        Self::new_in(scenario, None)
+    }
+
+    /// Sets a scenario up in a cluster of its own, or elsewhere.
+    pub fn new_in(scenario: &Scenario, elsewhere: Option<Box<dyn Cluster>>) -> Self {
         let server = ApiServer::bare();
         if let Some(mode) = api_mode(scenario.mode) {
             server.install(mode);
@@ -71,6 +92,7 @@ impl World {
                 .build()
                 .expect("a runtime needs no more than the process has"),
             story: String::new(),
+            elsewhere,
         };
         world.juju.set_options(&scenario.options);
         world.add_units(&scenario.units);
@@ -93,7 +115,12 @@ impl World {
 
     /// Sets a scenario up and plays it to its end.
     pub fn played(scenario: &Scenario) -> Self {
-        let mut world = Self::new(scenario);
+        Self::played_in(scenario, None)
+    }
+
+    /// Sets a scenario up in a cluster of its own, or elsewhere, and plays it to its end.
+    pub fn played_in(scenario: &Scenario, elsewhere: Option<Box<dyn Cluster>>) -> Self {
+        let mut world = Self::new_in(scenario, elsewhere);
         let hooks = scenario
             .hooks
             .clone()
@@ -110,12 +137,20 @@ impl World {
         let _ = writeln!(self.story, "\n# {}", step.what);
         self.juju.set_options(&step.options);
         for edit in &step.edit {
+            if let Some(cluster) = &self.elsewhere {
+                cluster.merge(&edit.manager, &edit.kind, &edit.name, &edit.merge);
+                continue;
+            }
             let done = self
                 .server
                 .merge(&edit.manager, &edit.kind, &edit.name, &edit.merge);
             done.unwrap_or_else(|error| panic!("{}: {error:?}", edit.name));
         }
         for gone in &step.delete {
+            if let Some(cluster) = &self.elsewhere {
+                cluster.remove(&gone.kind, &gone.name);
+                continue;
+            }
             let removed = self.server.remove(&gone.kind, &gone.name);
             assert!(
                 removed.is_some(),
@@ -182,7 +217,9 @@ impl World {
 
     /// Runs one hook as Juju would, and waits for its end.
     pub fn run(&mut self, unit: &str, hook: &str) -> Outcome {
-        let access = {
+        let access = if let Some(cluster) = &self.elsewhere {
+            cluster.access()
+        } else {
             let _inside = self.runtime.enter();
             Access::Client(self.server.client_as(unit))
         };
@@ -282,8 +319,19 @@ impl World {
     /// Puts objects of other writers into the cluster.
     pub fn observe(&self, observed: &[Observed]) {
         for Observed { manager, object } in observed {
+            if let Some(cluster) = &self.elsewhere {
+                cluster.insert(manager, object);
+                continue;
+            }
             let done = self.server.insert(manager, object.clone());
             done.unwrap_or_else(|error| panic!("{object}: {error:?}"));
+        }
+    }
+
+    fn has_node(&self, name: &str) -> bool {
+        match &self.elsewhere {
+            Some(cluster) => cluster.has("Node", name),
+            None => self.server.object("Node", name).is_some(),
         }
     }
 
@@ -296,7 +344,7 @@ impl World {
             self.juju.add_unit(name, unit, &machine.hostname());
             self.machines.insert(name.clone(), machine);
             if let Some(node) = &unit.node
-                && self.server.object("Node", node).is_none()
+                && !self.has_node(node)
             {
                 let node = node_object(node, &unit.addresses);
                 self.observe(&[Observed {

@@ -600,3 +600,73 @@ async fn finalizers_are_a_set_and_labels_a_map() {
         "who owns nothing is not listed"
     );
 }
+
+#[tokio::test]
+async fn a_nested_field_that_is_dropped_takes_its_empty_parents_along() {
+    let kind = config(&server());
+    let password = json!({"secretKeyRef": {"name": "a", "key": "k"}});
+    kind.apply(
+        "one",
+        "default",
+        json!({"asNumber": 1, "nodeMeshPassword": password}),
+    )
+    .await
+    .expect("one's");
+    let less = kind
+        .apply("one", "default", json!({"asNumber": 1}))
+        .await
+        .expect("less");
+    assert_eq!(less["spec"].get("nodeMeshPassword"), None);
+}
+
+#[tokio::test]
+async fn in_open_schemas_every_map_has_an_owner() {
+    let server = server();
+    let kind = Caller::v1(&server, "FelixConfiguration");
+    let spec = json!({"a": {"b": 1}, "list": [{"c": 2}]});
+    let made = kind
+        .apply("one", "default", spec)
+        .await
+        .expect("kept as it is");
+    assert_eq!(
+        owners(&made)["one Apply"],
+        json!({"f:spec": {"f:a": {".": {}, "f:b": {}}, "f:list": {}}})
+    );
+}
+
+#[tokio::test]
+async fn an_updater_left_with_nothing_is_gone() {
+    let kind = config(&server());
+    kind.apply("one", "default", json!({"asNumber": 1}))
+        .await
+        .expect("one's");
+    kind.merge("two", "default", json!({"spec": {"asNumber": 2}}))
+        .await
+        .expect("two's");
+    let three = kind
+        .merge("three", "default", json!({"spec": {"asNumber": 3}}))
+        .await
+        .expect("three's");
+    assert_eq!(owners(&three).keys().collect::<Vec<_>>(), ["three Update"]);
+}
+
+#[tokio::test]
+async fn a_change_that_defaults_undo_is_none() {
+    let server = server();
+    let kind = config(&server);
+    let spec = json!({"logSeverityScreen": null});
+    kind.apply("one", "default", spec.clone())
+        .await
+        .expect("the default");
+    let first = kind
+        .apply("one", "default", spec.clone())
+        .await
+        .expect("the default");
+    assert_eq!(first["spec"]["logSeverityScreen"], "Info");
+    assert_eq!(
+        kind.apply("one", "default", spec)
+            .await
+            .expect("the default"),
+        first
+    );
+}

@@ -141,6 +141,40 @@ async fn selectors_choose_and_pages_of_them_count_no_rest() {
 }
 
 #[tokio::test]
+async fn selectors_follow_labels_that_change() {
+    let (server, kind) = fleet(4);
+    let odd = async || {
+        let list = kind
+            .api
+            .list(&ListParams::default().labels("parity=odd"))
+            .await;
+        names(&list.expect("a list"))
+    };
+    kind.merge(
+        "m",
+        "peer-01",
+        json!({"metadata": {"labels": {"parity": "even"}}}),
+    )
+    .await
+    .expect("another label");
+    assert_eq!(odd().await, ["peer-03"]);
+    kind.merge(
+        "m",
+        "peer-00",
+        json!({"metadata": {"labels": {"parity": "odd"}}}),
+    )
+    .await
+    .expect("another label");
+    assert_eq!(odd().await, ["peer-00", "peer-03"]);
+    server.remove("BGPPeer", "peer-03");
+    assert_eq!(odd().await, ["peer-00"]);
+    kind.merge("m", "peer-00", json!({"metadata": {"labels": null}}))
+        .await
+        .expect("no label");
+    assert!(odd().await.is_empty());
+}
+
+#[tokio::test]
 async fn pods_are_chosen_by_node() {
     let server = ApiServer::new(Mode::CrdV1);
     for (namespace, name, node) in [("a", "p", "n1"), ("b", "p", "n2"), ("b", "q", "n1")] {

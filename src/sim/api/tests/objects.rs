@@ -404,6 +404,16 @@ async fn system_fields_are_the_servers() {
         );
     }
     assert_eq!(patched["metadata"]["labels"], json!({"a": "b"}));
+    let other = kind
+        .merge("m", "p", json!({"metadata": {"uid": "x"}}))
+        .await
+        .expect_err("another uid");
+    // Both validators of a custom resource find it; the message says it once.
+    assert_eq!(
+        other.message,
+        "BGPPeer.crd.projectcalico.org \"p\" is invalid: metadata.uid: Invalid value: \"x\": field is immutable"
+    );
+    assert_eq!(other.causes.len(), 2);
 }
 
 #[tokio::test]

@@ -1,20 +1,14 @@
-//! `simulate FABRIC`: every unit's hooks against a Kubernetes API in this process.
+//! A simulation's outcome, for people and for programs.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::fmt::Write;
+use std::time::Duration;
 
-use clap::Args;
 use serde_json::{Value, json};
 
-use super::fabric::{Fabric, FabricUnit};
-use super::fold::{self, Entry, FOLDED_ABOVE};
-use super::{
-    FabricArguments, Failed, Output, counted, document, fail, hook, print, print_json, refuse,
-    runtime, wrong_usage,
-};
+use crate::cli::fabric::{Fabric, FabricUnit};
+use crate::cli::fold::{self, Entry, FOLDED_ABOVE};
+use crate::cli::{counted, document};
 use crate::config::{CharmConfig, Problems};
 use crate::juju::tools::LogLevel;
 use crate::model::{Intent, UnitName};
@@ -23,83 +17,10 @@ use crate::render::{
     ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID, ANNOTATION_UNIT, BgpPeerName, Owner, bgp_peers,
     node,
 };
-use crate::sim::run::{Effort, Outcome, Scenario, ScenarioUnit, UnitOutcome, run as run_scenario};
-
-/// How long a simulation runs before its progress is shown.
-const PATIENCE: Duration = Duration::from_millis(500);
+use crate::sim::run::{Effort, Outcome, UnitOutcome};
 
 /// How many rows the cluster takes when it is folded.
 const MOST_ROWS: usize = 60;
-
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    fabric: FabricArguments,
-    /// Show what this unit does
-    #[arg(long, value_name = "UNIT", conflicts_with = "all")]
-    unit: Option<String>,
-    /// Show what every unit does, however many there are
-    #[arg(long)]
-    all: bool,
-    /// Format
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
-}
-
-/// Runs the command.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
-    let json = arguments.output == Output::Json;
-    let fabric = arguments.fabric.read(json)?;
-    let config = fabric
-        .config()
-        .map_err(|diagnostics| refuse(&fabric.files, &diagnostics, json))?;
-    if let Some(unit) = &arguments.unit
-        && fabric.unit(unit).is_none()
-    {
-        return Err(wrong_usage(&format!(
-            "there is no unit {unit} in FABRIC, which has {}",
-            fabric.unit_names()
-        )));
-    }
-    let started = Instant::now();
-    let mut bar = ProgressBar::new(started);
-    let outcome = runtime()?.block_on(run_scenario(&scenario(&fabric), &mut |done, of| {
-        bar.show(done, of)
-    }));
-    bar.clear();
-    let outcome = outcome.map_err(|error| fail(&hook::chain(&error), json))?;
-    let shown = View {
-        fabric: &fabric,
-        outcome: &outcome,
-        reasons: reasons(&fabric, &config).map_err(|error| fail(&error.to_string(), json))?,
-    };
-    if json {
-        print_json(&shown.json())?;
-    } else {
-        print(&shown.text(arguments, started.elapsed()))?;
-    }
-    Ok(if outcome.is_good() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn scenario(fabric: &Fabric) -> Scenario {
-    let unit = |unit: &FabricUnit| ScenarioUnit {
-        unit: unit.unit.clone(),
-        principal: unit.principal.clone(),
-        node: unit.node.clone(),
-        addresses: unit.addresses.clone(),
-        leader: unit.leader,
-        zone: unit.zone.clone(),
-    };
-    Scenario {
-        application: fabric.application.clone(),
-        options: fabric.options.texts(),
-        units: fabric.units.iter().map(unit).collect(),
-    }
-}
 
 /// Which option asked for a field of an object, by kind, name and field.
 type Reasons = BTreeMap<(&'static str, String, String), String>;
@@ -126,98 +47,95 @@ fn reasons(fabric: &Fabric, config: &CharmConfig) -> Result<Reasons, Problems> {
     Ok(reasons)
 }
 
-/// A bar on standard error, only on a terminal and only when it takes long.
-struct ProgressBar {
-    started: Instant,
-    on_terminal: bool,
-    shown_permille: Option<usize>,
+/// How much of an outcome is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown<'a> {
+    /// As much as can be read: of many units only those that did not end well.
+    Readable,
+    /// Every unit and every object.
+    Everything,
+    /// One unit, and the cluster as it fits.
+    Unit(&'a FabricUnit),
 }
 
-impl ProgressBar {
-    fn new(started: Instant) -> Self {
-        Self {
-            started,
-            on_terminal: std::io::stderr().is_terminal(),
-            shown_permille: None,
-        }
-    }
-
-    fn show(&mut self, done: usize, of: usize) {
-        let permille = done * 1000 / of.max(1);
-        if !self.on_terminal
-            || self.shown_permille == Some(permille)
-            || self.started.elapsed() < PATIENCE
-        {
-            return;
-        }
-        self.shown_permille = Some(permille);
-        // A bar that cannot be drawn is no reason to stop.
-        let _ = write!(std::io::stderr(), "\r{}", bar(done, of));
-    }
-
-    fn clear(&self) {
-        if self.shown_permille.is_some() {
-            let _ = write!(std::io::stderr(), "\r{:60}\r", "");
-        }
-    }
-}
-
-fn bar(done: usize, of: usize) -> String {
-    const WIDTH: usize = 30;
-    let full = done * WIDTH / of.max(1);
-    format!(
-        "[{}{}] {done}/{of} hooks",
-        "#".repeat(full),
-        ".".repeat(WIDTH - full)
-    )
-}
-
-/// What is shown.
-struct View<'a> {
+/// An outcome beside the files it comes from.
+pub(super) struct View<'a> {
     fabric: &'a Fabric,
     outcome: &'a Outcome,
     reasons: Reasons,
 }
 
-impl View<'_> {
-    fn text(&self, arguments: &Arguments, took: Duration) -> String {
-        let units = &self.outcome.units;
-        let many = units.len() > FOLDED_ABOVE;
+impl<'a> View<'a> {
+    pub(super) fn new(
+        fabric: &'a Fabric,
+        config: &CharmConfig,
+        outcome: &'a Outcome,
+    ) -> Result<Self, Problems> {
+        Ok(Self {
+            fabric,
+            outcome,
+            reasons: reasons(fabric, config)?,
+        })
+    }
+
+    pub(super) fn text(&self, shown: Shown<'_>, took: Duration) -> String {
         let mut text = format!(
             "{}: {}, against a Kubernetes API in this process\n",
             self.fabric.application,
-            counted(units.len(), "unit"),
+            counted(self.outcome.units.len(), "unit"),
         );
-        let pairs = self.fabric.units.iter().zip(units);
-        for (unit, outcome) in pairs {
-            let wanted = match &arguments.unit {
-                Some(name) => unit.unit.to_string() == *name,
-                None => arguments.all || !many || !outcome.is_good(),
+        self.units(&mut text, shown);
+        self.cluster(&mut text, shown);
+        self.verdict(&mut text, took);
+        text
+    }
+
+    fn is_long(&self) -> bool {
+        self.outcome.units.len() > FOLDED_ABOVE
+    }
+
+    fn units(&self, text: &mut String, shown: Shown<'_>) {
+        let wanted = |(unit, outcome): &(&FabricUnit, &UnitOutcome)| match shown {
+            Shown::Unit(only) => *unit == only,
+            Shown::Everything => true,
+            Shown::Readable => !self.is_long() || !outcome.is_good(),
+        };
+        let pairs = self.fabric.units.iter().zip(&self.outcome.units);
+        let units: Vec<_> = pairs.filter(wanted).collect();
+        let readable = matches!(shown, Shown::Readable);
+        let most = if readable { FOLDED_ABOVE } else { units.len() };
+        for (unit, outcome) in units.iter().take(most) {
+            unit_text(text, unit, outcome);
+        }
+        if readable && self.is_long() {
+            let more = match units.len().saturating_sub(most) {
+                0 => String::new(),
+                more => format!("{} more did not end well; ", counted(more, "unit")),
             };
-            if wanted {
-                unit_text(&mut text, unit, outcome);
-            }
+            let _ = writeln!(text, "\n({more}what each unit wrote: --unit UNIT or --all)");
         }
-        if many && !arguments.all && arguments.unit.is_none() {
-            text.push_str("\n(what each unit wrote: --unit UNIT or --all)\n");
-        }
-        text.push_str("\nThe cluster at the end\n");
-        let fold = many && !arguments.all;
-        let lines = fold::lines(&self.entries(), &self.fabric.application, fold);
-        let shown = if fold { MOST_ROWS } else { usize::MAX };
-        for line in lines.iter().take(shown) {
+    }
+
+    fn cluster(&self, text: &mut String, shown: Shown<'_>) {
+        let (title, only) = match shown {
+            Shown::Unit(unit) => ("What it sees of the cluster at the end", Some(unit)),
+            Shown::Readable | Shown::Everything => ("The cluster at the end", None),
+        };
+        let _ = writeln!(text, "\n{title}");
+        let fold = self.is_long() && !matches!(shown, Shown::Everything);
+        let lines = fold::lines(&self.entries(only), &self.fabric.application, fold);
+        let most = if fold { MOST_ROWS } else { lines.len() };
+        for line in lines.iter().take(most) {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {line}");
         }
-        if lines.len() > shown {
-            let _ = writeln!(
-                text,
-                "  … and {} more: --all or -o json",
-                lines.len() - shown
-            );
+        if lines.is_empty() {
+            text.push_str("  (none of the objects that the charm writes)\n");
         }
-        self.verdict(&mut text, took);
-        text
+        if lines.len() > most {
+            let more = lines.len() - most;
+            let _ = writeln!(text, "  … and {more} more: --all or -o json");
+        }
     }
 
     fn verdict(&self, text: &mut String, took: Duration) {
@@ -247,15 +165,18 @@ impl View<'_> {
         );
     }
 
-    /// The objects that the charm writes, the cluster's own first, each unit's in the order of the units.
-    fn entries(&self) -> Vec<Entry> {
-        let mut found: Vec<((usize, u32), Entry)> = Vec::new();
-        for object in &self.outcome.objects {
+    /// The objects that the charm writes, the cluster's own first, then all units' or one's.
+    fn entries(&self, only: Option<&FabricUnit>) -> Vec<Entry> {
+        let mut found: Vec<((usize, Option<u32>), Entry)> = Vec::new();
+        for object in &self.outcome.server.dump() {
             let live = Live::new(object.clone());
             let Some((rank, kind)) = object["kind"].as_str().and_then(rank) else {
                 continue;
             };
             let number = self.unit_number(kind, &live);
+            if number.is_some() && only.is_some_and(|unit| number != Some(unit.unit.number())) {
+                continue;
+            }
             let entry = Entry {
                 symbol: ' ',
                 kind: kind.to_owned(),
@@ -274,16 +195,16 @@ impl View<'_> {
         found.into_iter().map(|(_, entry)| entry).collect()
     }
 
-    /// The unit that an object belongs to; 0 for the cluster's own.
-    fn unit_number(&self, kind: &str, live: &Live) -> u32 {
+    /// The unit that an object belongs to; none for the cluster's own.
+    fn unit_number(&self, kind: &str, live: &Live) -> Option<u32> {
         if kind == "Node" {
             let unit = live
                 .annotation(ANNOTATION_UNIT)
                 .and_then(|unit| unit.parse::<UnitName>().ok());
-            return unit.map_or(0, |unit| unit.number());
+            return unit.map(|unit| unit.number());
         }
         let name = BgpPeerName::parse(live.name(), &self.fabric.application);
-        name.map_or(0, |name| name.unit_number())
+        name.map(|name| name.unit_number())
     }
 
     fn because(&self, kind: &'static str, name: &str, field: &str) -> String {
@@ -320,7 +241,7 @@ impl View<'_> {
         shown.collect::<Vec<_>>().join(", ")
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let units: Vec<Value> = self
             .fabric
             .units
@@ -348,7 +269,7 @@ impl View<'_> {
             "application": self.fabric.application,
             "good": self.outcome.is_good(),
             "units": units,
-            "objects": self.outcome.objects,
+            "objects": self.outcome.server.dump(),
         }))
     }
 }

@@ -1,0 +1,210 @@
+//! From what is there to the plan of this hook, or why there must be none. Performs IO only to ask what it needs to know.
+
+use serde_json::Value;
+
+use super::facts::CNI;
+use super::observe::Observed;
+use super::reconcile::{Stop, Work};
+use super::report::counted;
+use super::{Report, int32};
+use crate::cluster::{Kubernetes, Mode};
+use crate::host::Host;
+use crate::juju::HookTools;
+use crate::juju::tools::goal_state_units;
+use crate::model::{ClusterIntent, NodeName, UnitName};
+use crate::plan::{
+    Blocked, DoomedPool, Live, NodeClaim, Plan, Step, claim, doomed_pools, plan_apply, plan_pools,
+    plan_unit,
+};
+use crate::render::{Kind, VETH_MTU, bgp_configuration, bgp_peers, calico_config, node};
+use crate::status::Status;
+
+impl<T: HookTools, H: Host> Work<'_, T, H> {
+    /// The whole plan of this hook. The mesh is turned off only after this unit's own sessions are written, and on
+    /// before anything of them is taken away.
+    ///
+    /// # Errors
+    /// When the plan is not allowed, or the API cannot be asked.
+    pub async fn plan(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        mut observed: Observed,
+        report: &mut Report,
+    ) -> Result<Plan, Stop> {
+        self.refuse_other_applications(observed.configuration.as_ref())?;
+        let predecessor = self.predecessor(&observed.node).await?;
+        if let Some(predecessor) = &predecessor {
+            let peers = self.peers_of(kubernetes, mode, predecessor).await?;
+            observed.peers.extend(peers);
+        }
+        let unit_plan = self
+            .unit_plan(kubernetes, mode, &mut observed, predecessor.as_ref())
+            .await?;
+        let global = self.juju.leader.then_some(self.config.global_as_number);
+        let configuration = observed.configuration.as_ref();
+        int32::refuse(kubernetes, mode, &unit_plan, global, configuration).await?;
+        if !self.juju.leader {
+            return Ok(unit_plan);
+        }
+        self.with_cluster(kubernetes, mode, unit_plan, &observed, report)
+            .await
+    }
+
+    async fn unit_plan(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        observed: &mut Observed,
+        predecessor: Option<&UnitName>,
+    ) -> Result<Plan, Stop> {
+        let owner = &self.identity.owner;
+        let name: NodeName = observed.node.name().parse().map_err(|error| {
+            Stop::Status(Status::waiting(format!("Node name is not usable: {error}")))
+        })?;
+        let desired_peers = bgp_peers(self.intent, owner, &name);
+        self.fetch_unlabelled(kubernetes, mode, &desired_peers, &mut observed.peers)
+            .await?;
+        let principal = self.surroundings.context.principal.as_deref();
+        let desired_node = node(self.intent, owner, principal, name);
+        Ok(plan_unit(
+            self.intent,
+            owner,
+            &desired_node,
+            desired_peers,
+            &observed.node,
+            &observed.peers,
+            predecessor,
+        )?)
+    }
+
+    async fn with_cluster(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        unit_plan: Plan,
+        observed: &Observed,
+        report: &mut Report,
+    ) -> Result<Plan, Stop> {
+        let owner = &self.identity.owner;
+        let intent = ClusterIntent::new(self.config);
+        let live = observed.configuration.as_ref();
+        let configuration = plan_apply(bgp_configuration(&intent, owner), live);
+        let (early, late) = if mesh_goes_off(&intent, live) {
+            (None, configuration)
+        } else {
+            (configuration, None)
+        };
+        let mut first: Vec<Step> = early.into_iter().collect();
+        first.extend(mtu_step(&intent, observed.calico_config.as_ref(), report));
+        let (mut disable, mut remove) = (Vec::new(), Vec::new());
+        if let (Some(intents), Some(pools)) = (intent.pools(), &observed.pools) {
+            let blocks = self
+                .blocks_if_needed(kubernetes, mode, intents, pools)
+                .await?;
+            first.extend(plan_pools(intents, owner, pools, &blocks)?);
+            let stay;
+            (disable, remove, stay) = doomed_pools(intents, pools, &blocks);
+            for pool in &stay {
+                let note = stays(pool);
+                if !disable.is_empty() {
+                    report.info(format!(
+                        "{note}: restart the pods that hold them (manage-pools)"
+                    ));
+                }
+                report.note(note);
+            }
+        }
+        let mut plan = Plan::default();
+        plan.push(first);
+        plan.append(unit_plan);
+        plan.push(late.into_iter().collect());
+        plan.push(disable);
+        plan.push(remove);
+        Ok(plan)
+    }
+
+    fn refuse_other_applications(&self, configuration: Option<&Live>) -> Result<(), Blocked> {
+        let other = configuration
+            .and_then(Live::owner)
+            .filter(|owner| *owner != self.identity.owner);
+        match other {
+            Some(other) => Err(two_applications(&other.application, &other.model)),
+            None => Ok(()),
+        }
+    }
+
+    /// The unit that had the Node before and is gone, if there is one.
+    async fn predecessor(&self, node: &Live) -> Result<Option<UnitName>, Stop> {
+        let (unit, principal) = match claim(node, &self.identity.unit, &self.identity.owner) {
+            NodeClaim::Ours | NodeClaim::Free => return Ok(None),
+            NodeClaim::Foreign {
+                application, model, ..
+            } => return Err(two_applications(&application, &model).into()),
+            NodeClaim::Sibling { unit, principal } => (unit, principal),
+        };
+        let goal = goal_state_units(self.surroundings.tools, CNI)
+            .await
+            .map_err(|error| Stop::Status(Status::waiting(format!("Waiting for Juju: {error}"))))?;
+        let own = self.surroundings.context.principal.as_ref();
+        let same_principal = own == Some(&principal);
+        let gone = own.is_some_and(|own| goal.contains(own)) && !goal.contains(&principal);
+        if same_principal || gone {
+            return Ok(unit.parse().ok());
+        }
+        Err(Stop::Blocked(Blocked {
+            message: format!("Node {} is already looked after by {unit}", node.name()),
+            remedy: format!(
+                "two units have one Node name: give the machines of {unit} and {} different host names",
+                self.identity.unit
+            ),
+        }))
+    }
+}
+
+fn mesh_goes_off(intent: &ClusterIntent, live: Option<&Live>) -> bool {
+    let is_off =
+        |live: &Live| live.spec("nodeToNodeMeshEnabled").and_then(Value::as_bool) == Some(false);
+    !intent.node_to_node_mesh() && !live.is_some_and(is_off)
+}
+
+/// The pod MTU, where `veth-mtu` is set, or was and has to be taken back. Nothing is made where Calico was not installed
+/// from manifests.
+fn mtu_step(intent: &ClusterIntent, live: Option<&Live>, report: &mut Report) -> Option<Step> {
+    let wanted = intent.workload_mtu().is_some();
+    let Some(live) = live else {
+        if wanted {
+            report.note("veth-mtu has no effect: no ConfigMap calico-config".to_owned());
+        }
+        return None;
+    };
+    let section = Kind::CalicoConfig.section();
+    if !wanted && !live.charm_fields(section).contains(VETH_MTU) {
+        return None;
+    }
+    plan_apply(calico_config(intent), Some(live))
+}
+
+/// What status and log say of a pool that cannot go yet.
+fn stays(pool: &DoomedPool) -> String {
+    let addresses = counted(pool.usage.workloads, "address");
+    let nodes: Vec<&str> = pool.usage.nodes.iter().map(String::as_str).collect();
+    let on = if nodes.is_empty() { "" } else { " on " };
+    let nodes = nodes.join(", ");
+    format!(
+        "IPPool {} {} retires, {addresses} left{on}{nodes}",
+        pool.name, pool.cidr
+    )
+}
+
+fn two_applications(application: &str, model: &str) -> Blocked {
+    Blocked {
+        message: format!(
+            "this cluster's Calico is configured by application {application} of model {model}"
+        ),
+        remedy: "one cluster takes one application of this charm: remove one of the two. What a removed one left behind \
+                 goes with: kubectl label bgpconfigurations.crd.projectcalico.org default app.kubernetes.io/managed-by- ; \
+                 kubectl annotate nodes --all calico.juju.is/unit-"
+            .to_owned(),
+    }
+}
