@@ -1,402 +1,347 @@
-//! Whole hooks of the real binary, with stub hook tools, against a real kube-apiserver on loopback; beside each in the
-//! same round, the same work by `curl`. Prints medians and ratios; asserts nothing, since machines differ.
+//! What a hook costs: the real binary with stub hook tools against a real API server on loopback, and beside it, in the
+//! same rounds, the same requests by curl and kubectl.
 //!
-//! `make bench` runs it. It needs root (each unit has a host name of its own), `curl` and `unshare`.
-#![allow(clippy::print_stdout, reason = "a bench has no other way to speak")]
-#![allow(clippy::panic, reason = "clippy exempts test functions, not benches")]
+//! Prints tables; `docs/performance.md` keeps a copy. Takes root, for nothing but the test driver's host names.
+#![allow(clippy::print_stdout, reason = "the tables are what this is for")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
+
+#[path = "hook/rivals.rs"]
+mod rivals;
+#[path = "hook/table.rs"]
+mod table;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use calico_charm::cluster::Kubernetes;
-use futures::future::join_all;
-use serde_json::{Value, json};
+use calico_charm::sim::juju::{JujuModel, Machine};
+use futures::StreamExt as _;
+use rivals::Rivals;
+use serde_json::json;
 use support::control_plane::{ControlPlane, blocking};
 use support::crds;
-use support::juju_driver::{JujuDriver, three_units};
+use support::exchange::Exchange;
+use support::juju_driver::JujuDriver;
+use support::real_cluster::RealCluster;
+use table::{Row, print};
 
-/// Rounds of each measurement; the median counts.
-const ROUNDS: usize = 25;
-const LEADER: &str = "calico/0";
-const MEMBER: &str = "calico/1";
-const V1: &str = "/apis/crd.projectcalico.org/v1";
+const GROUP: &str = "crd.projectcalico.org/v1";
+const LEADER: &str = "the leader";
+const OTHER: &str = "another unit";
+/// The unit that is measured; its machine has this machine's own host name.
+const UNIT: &str = "calico/1";
+/// Two peers: with the configuration, the pool and the two patches of the Node six writes.
+const OPTIONS: [(&str, &str); 2] = [
+    (
+        "global-bgp-peers",
+        "[{address: 10.0.0.1, as-number: 64512}, {address: 10.0.0.2, as-number: 64512}]",
+    ),
+    ("unit-as-numbers", "{1: 64601}"),
+];
 
-fn main() {
-    // `cargo bench` hands its own arguments on; `cargo test` runs benches with none of them.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        println!("hook: run by cargo bench");
-        return;
-    }
-    let plane = ControlPlane::start().unwrap_or_else(|error| panic!("{error}"));
-    plane
-        .apply_crds(&crds::own("v1"))
-        .unwrap_or_else(|error| panic!("{error}"));
-    let bench = Bench::new(&plane);
-    bench.first_hook();
-    bench.hook_with_nothing_to_change("hook of a member, nothing to change", MEMBER);
-    bench.hook_with_nothing_to_change("hook of the leader, nothing to change", LEADER);
-    bench.slow_tools();
-    bench.foreign_peers();
-}
-
-struct Bench<'a> {
-    plane: &'a ControlPlane,
+/// A deployment of two units, one of which is measured.
+struct Bench {
     driver: JujuDriver,
-    token: String,
+    cluster: RealCluster,
+    hostname: String,
 }
 
-/// What one run cost.
-struct Run {
-    took: Duration,
-    peak_kib: u64,
-}
-
-impl<'a> Bench<'a> {
-    fn new(plane: &'a ControlPlane) -> Self {
-        let driver = JujuDriver::start_or_skip("bench", three_units());
-        let driver = driver.unwrap_or_else(|| panic!("the bench needs its control plane"));
-        driver.use_kubeconfig(&plane.kubeconfig_path());
-        let options = [
-            ("node-to-node-mesh", "false"),
-            ("subnet-as-numbers", "{10.0.0.0/16: 64512}"),
-            ("route-reflector-cluster-ids", "{0: 1.0.0.1}"),
-            (
-                "global-bgp-peers",
-                "[{address: 10.0.9.1, as-number: 64512}, {address: 10.0.9.2, as-number: 64512}]",
-            ),
-        ];
-        driver
-            .model(|model| model.set_options("calico", options))
-            .expect("options of the charm");
-        let bench = Self {
-            plane,
-            token: token(&plane.kubeconfig_path()),
-            driver,
+impl Bench {
+    fn new(plane: &ControlPlane) -> Option<Self> {
+        let hostname = fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()?
+            .trim()
+            .to_lowercase();
+        let machine = |name: &str, number: u8| {
+            Machine::new(name).with_address("ens3", &format!("10.0.{number}.5/24"))
         };
-        for number in 0..3 {
-            let name = format!("node-{number}");
-            bench.create("/api/v1/nodes", &json!({
+        let model =
+            JujuModel::charmed_kubernetes(vec![machine("other", 0)], vec![machine(&hostname, 1)]);
+        let mut model = model.expect("two machines of their own");
+        model
+            .set_options("calico", OPTIONS)
+            .expect("options of the charm");
+        model.settle();
+        let bench = Self {
+            driver: JujuDriver::start_or_skip("bench", model)?,
+            cluster: RealCluster::emptied(plane, GROUP),
+            hostname,
+        };
+        bench.driver.use_kubeconfig(&plane.kubeconfig_path());
+        for (name, number) in [("other", 0), (bench.hostname.as_str(), 1)] {
+            let object = json!({
                 "apiVersion": "v1", "kind": "Node",
                 "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
                 "status": {"addresses": [{"type": "InternalIP", "address": format!("10.0.{number}.5")}]},
-            }));
+            });
+            bench
+                .cluster
+                .write("POST", "/api/v1/nodes", "kubelet", Some("json"), object);
         }
-        for run in bench.driver.play_all() {
-            assert!(run.succeeded(), "{}", run.debug_log());
-        }
-        bench
+        bench.lead(true);
+        Some(bench)
     }
 
-    /// Runs `update-status` of a unit as Juju does, under the machine's own host name.
-    fn hook(&self, unit: &str) -> Run {
-        let number = unit.rsplit('/').next().unwrap_or_default();
-        let context = self
+    /// Makes the measured unit the leader, or not, and lets both come to rest.
+    fn lead(&self, leads: bool) {
+        let leader = if leads { UNIT } else { "calico/0" };
+        let elected = |model: &mut JujuModel| {
+            let done = model.set_leader("calico", Some(leader));
+            model.settle();
+            done
+        };
+        self.driver.model(elected).expect("a unit");
+        self.hook();
+    }
+
+    /// Runs the hook once; how long it took.
+    fn hook(&self) -> Duration {
+        self.measured(|mut command| {
+            let started = Instant::now();
+            let output = command.output().expect("the hook starts");
+            (started.elapsed(), output.status.success())
+        })
+    }
+
+    /// The most memory the hook had at a time, in KiB: what the kernel says shortly before its end.
+    fn memory(&self) -> u64 {
+        self.measured(|mut command| {
+            let mut child = command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("it starts");
+            let status = format!("/proc/{}/status", child.id());
+            let mut peak = 0;
+            loop {
+                let text = fs::read_to_string(&status).unwrap_or_default();
+                let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+                // Before that it is the shell of the hook's file.
+                if field("Name:").is_some_and(|name| name.trim() == "calico-charm") {
+                    let peak_now = field("VmHWM:")
+                        .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+                    peak = peak.max(peak_now.unwrap_or_default());
+                }
+                if let Some(ended) = child.try_wait().expect("it is ours") {
+                    return (peak, ended.success());
+                }
+            }
+        })
+    }
+
+    fn measured<T>(&self, run: impl FnOnce(Command) -> (T, bool)) -> T {
+        let hook = self
             .driver
-            .begin_only(unit, "update-status")
-            .expect("the unit is settled");
-        let probe = self.driver.command(Path::new("sh"), &context);
-        let charm = probe.get_current_dir().expect("hooks have a folder");
-        let shim = charm.join("hooks/update-status");
-        // The name is set before the clock starts: the shell waits for a line.
-        let script = format!(
-            "hostname node-{number}; echo; read -r _; exec {}",
-            shim.display()
-        );
-        let environment = self.driver.command(Path::new("unshare"), &context);
-        let mut command = environment;
-        command.args(["--uts", "sh", "-c", &script]);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let run = measured(&mut command);
+            .begin_only(UNIT, "update-status")
+            .expect("at rest");
+        let program = Path::new("./hooks/update-status");
+        let (measure, succeeded) = run(self.driver.command(program, &hook));
+        assert!(succeeded, "the hook failed");
         self.driver
-            .end(context.id(), true)
-            .expect("the hook succeeded");
-        run
-    }
-
-    fn hook_with_nothing_to_change(&self, name: &str, unit: &str) {
-        let before = self.versions();
-        let calls = self.driver.calls().len();
-        let _warm_up = self.hook(unit);
-        let tools = self.driver.calls().len() - calls;
-        let (mut hooks, mut gets, mut peak) = (Vec::new(), Vec::new(), 0);
-        for _ in 0..ROUNDS {
-            let run = self.hook(unit);
-            peak = peak.max(run.peak_kib);
-            hooks.push(run.took);
-            gets.push(self.curl(&[("GET", "/api/v1/nodes/node-0".to_owned(), None)]));
-        }
-        assert!(self.versions() == before, "{name}: something was written");
-        report(name, "one TLS GET by curl", hooks, gets);
-        println!(
-            "    {tools} hook tools, peak memory {:.1} MiB, no write",
-            mib(peak)
+            .end(hook.id(), true)
+            .expect("nothing stands against it");
+        let status = self
+            .driver
+            .model(|model| model.unit(UNIT).map(|unit| unit.status().clone()));
+        let status = status.expect("it is in the model");
+        assert_eq!(
+            (status.status.as_str(), status.message.as_str()),
+            ("active", "Ready")
         );
+        measure
     }
 
-    /// The first hook of a cluster against the same six writes by one curl.
-    fn first_hook(&self) {
-        let (mut hooks, mut patches) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            self.forget();
-            hooks.push(self.hook(LEADER).took);
-            let objects = self.six_objects();
-            self.forget();
-            let requests: Vec<_> = objects
-                .into_iter()
-                .map(|(path, body)| ("PATCH", path, Some(body)))
-                .collect();
-            patches.push(self.curl(&requests));
-        }
-        self.forget();
-        let _everything_stands_again = self.hook(LEADER);
-        report(
-            "first hook of the leader",
-            "its objects by one curl, one PATCH each",
-            hooks,
-            patches,
-        );
-    }
-
-    fn slow_tools(&self) {
-        self.driver.delay_tools(Duration::from_millis(10));
-        for (name, unit) in [("member", MEMBER), ("leader", LEADER)] {
-            let hooks = (0..ROUNDS).map(|_| self.hook(unit).took).collect();
-            println!(
-                "hook of a {name}, hook tools that take 10 ms each: {:.1} ms",
-                median(hooks)
-            );
-        }
-        self.driver.delay_tools(Duration::ZERO);
-    }
-
-    /// Other people's BGPPeers must not cost a unit anything.
-    fn foreign_peers(&self) {
-        let mut present = 0;
-        for wanted in [10, 1_000, 10_000] {
-            let names: Vec<usize> = (present..wanted).collect();
-            for some in names.chunks(100) {
-                let kubernetes = self.kubernetes();
-                let created = blocking(join_all(some.iter().map(|number| {
-                    let peer = json!({
-                        "apiVersion": "crd.projectcalico.org/v1", "kind": "BGPPeer",
-                        "metadata": {"name": format!("foreign-{number}"), "labels": {"team": "other"}},
-                        "spec": {"node": "elsewhere", "peerIP": "10.9.9.9", "asNumber": 64999},
-                    });
-                    let kubernetes = &kubernetes;
-                    async move { kubernetes.create(&format!("{V1}/bgppeers"), &peer).await }
-                })));
-                for peer in created {
-                    peer.expect("a foreign peer");
-                }
-            }
-            present = wanted;
-            for (name, unit) in [("member", MEMBER), ("leader, sweep included", LEADER)] {
-                let (mut hooks, mut peak) = (Vec::new(), 0);
-                for _ in 0..ROUNDS / 2 {
-                    let run = self.hook(unit);
-                    peak = peak.max(run.peak_kib);
-                    hooks.push(run.took);
-                }
-                println!(
-                    "{wanted} foreign BGPPeers, hook of a {name}: {:.1} ms, peak memory {:.1} MiB",
-                    median(hooks),
-                    mib(peak)
-                );
-            }
-        }
-    }
-
-    fn kubernetes(&self) -> Kubernetes {
-        let path = self.plane.kubeconfig_path();
-        Kubernetes::new(blocking(calico_charm::cluster::connect(&path)).expect("a kubeconfig"))
-    }
-
-    fn create(&self, path: &str, object: &Value) {
-        let kubernetes = self.kubernetes();
-        blocking(kubernetes.create(path, object)).expect("the object is new");
-    }
-
-    /// Takes away what the leader's first hook makes.
+    /// Takes away what the first hook writes.
     fn forget(&self) {
-        let kubernetes = self.kubernetes();
-        blocking(async {
-            for (path, object) in self.leader_objects(&kubernetes).await {
-                let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-                kubernetes.delete(&path, uid, None).await.expect("deleted");
+        for plural in ["bgppeers", "bgpconfigurations", "ippools"] {
+            for object in self.cluster.list(plural) {
+                let name = object["metadata"]["name"].as_str().expect("a name");
+                self.cluster
+                    .delete(&format!("/apis/{GROUP}/{plural}/{name}"));
             }
-            let node = "/api/v1/nodes/node-0";
-            let kept = kubernetes
-                .get(node)
-                .await
-                .expect("readable")
-                .unwrap_or_default();
-            let removal: Value = kept["metadata"]["annotations"]
-                .as_object()
-                .into_iter()
-                .flat_map(|annotations| annotations.keys())
-                .map(|key| (key.clone(), Value::Null))
-                .collect();
-            let patch = json!({"metadata": {"annotations": removal}});
-            kubernetes.merge_patch(node, &patch).await.expect("patched");
+        }
+        let node = format!("/api/v1/nodes/{}", self.hostname);
+        let without = json!({"metadata": {"annotations": null}});
+        self.cluster
+            .write("PATCH", &node, "bench", Some("merge"), without);
+        // A list waits until the API server's cache has seen all of that, which is no contender's fault.
+        std::thread::sleep(Duration::from_millis(250));
+    }
+
+    /// Requests the API server has answered, for the kinds that hooks look at.
+    fn requests(&self) -> u64 {
+        const KINDS: [&str; 9] = [
+            "bgppeers",
+            "bgpconfigurations",
+            "ippools",
+            "clusterinformations",
+            "ipamblocks",
+            "nodes",
+            "pods",
+            "daemonsets",
+            "configmaps",
+        ];
+        let metrics = self.cluster.text("/metrics");
+        let counters = metrics.lines().filter(|line| {
+            let resource = line
+                .split_once("resource=\"")
+                .and_then(|(_, rest)| rest.split('"').next());
+            let watched = line.contains("verb=\"WATCH\"");
+            let kind = resource.is_some_and(|resource| KINDS.contains(&resource));
+            line.starts_with("apiserver_request_total{") && kind && !watched
+        });
+        counters
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// Creates other people's BGPPeers until there are so many.
+    fn add_foreign_peers(&self, from: u32, to: u32) {
+        blocking(async {
+            let client = calico_charm::cluster::connect(&self.cluster.kubeconfig).await;
+            let client = client.expect("the control plane's kubeconfig");
+            let path = format!("/apis/{GROUP}/bgppeers?fieldManager=kubectl");
+            let created = futures::stream::iter(from..to).map(|number| {
+                let body = json!({
+                    "apiVersion": GROUP, "kind": "BGPPeer", "metadata": {"name": format!("foreign-{number}")},
+                    "spec": {"peerIP": "192.0.2.1", "asNumber": 65000, "node": format!("foreign-{number}")},
+                });
+                let exchange = Exchange::new("POST", &path, Some("json"), body);
+                let client = client.clone();
+                async move { exchange.sent(&client).await.map(|reply| reply.status) }
+            });
+            let statuses: Vec<_> = created.buffer_unordered(32).collect().await;
+            assert!(
+                statuses.iter().all(|status| *status == Ok(201)),
+                "peers that were refused"
+            );
         });
     }
-
-    async fn leader_objects(&self, kubernetes: &Kubernetes) -> Vec<(String, Value)> {
-        let mut found = Vec::new();
-        for plural in ["bgpconfigurations", "ippools", "bgppeers"] {
-            let path = format!("{V1}/{plural}");
-            for object in kubernetes.list(&path, "").await.expect("readable") {
-                let name = object["metadata"]["name"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
-                if plural != "bgppeers" || name.starts_with("calico-0-") {
-                    found.push((format!("{path}/{name}"), object));
-                }
-            }
-        }
-        found
-    }
-
-    /// What the leader's first hook wrote, as bodies of apply requests.
-    fn six_objects(&self) -> Vec<(String, String)> {
-        let kubernetes = self.kubernetes();
-        blocking(async {
-            let mut bodies = Vec::new();
-            for (path, object) in self.leader_objects(&kubernetes).await {
-                let body = json!({
-                    "apiVersion": object["apiVersion"], "kind": object["kind"], "spec": object["spec"],
-                    "metadata": {"name": object["metadata"]["name"], "labels": object["metadata"]["labels"]},
-                });
-                bodies.push((path, body.to_string()));
-            }
-            let node = json!({
-                "apiVersion": "v1", "kind": "Node",
-                "metadata": {"name": "node-0", "annotations": {"projectcalico.org/ASNumber": "64512"}},
-            });
-            bodies.push(("/api/v1/nodes/node-0".to_owned(), node.to_string()));
-            bodies
-        })
-    }
-
-    /// Requests of one curl, one after the other over one connection.
-    fn curl(&self, requests: &[(&str, String, Option<String>)]) -> Duration {
-        let mut command = Command::new("curl");
-        for (index, (method, path, body)) in requests.iter().enumerate() {
-            if index > 0 {
-                command.arg("--next");
-            }
-            command.args(["-s", "-k", "-o", "/dev/null", "-X", method]);
-            command.args(["-H", &format!("Authorization: Bearer {}", self.token)]);
-            let mut url = format!("{}{path}", self.plane.url());
-            if let Some(body) = body {
-                command.args([
-                    "-H",
-                    "Content-Type: application/apply-patch+yaml",
-                    "--data-binary",
-                    body,
-                ]);
-                url.push_str("?fieldManager=curl&force=true");
-            }
-            command.arg(url);
-        }
-        let start = Instant::now();
-        let status = command
-            .status()
-            .unwrap_or_else(|error| panic!("curl: {error}"));
-        assert!(status.success(), "curl: {status}");
-        start.elapsed()
-    }
-
-    fn versions(&self) -> Vec<String> {
-        let kubernetes = self.kubernetes();
-        blocking(async {
-            let mut found = Vec::new();
-            for path in [
-                "/api/v1/nodes",
-                &format!("{V1}/bgppeers"),
-                &format!("{V1}/ippools"),
-                &format!("{V1}/bgpconfigurations"),
-            ] {
-                for object in kubernetes.list(path, "").await.expect("readable") {
-                    found.push(object["metadata"]["resourceVersion"].to_string());
-                }
-            }
-            found
-        })
-    }
 }
 
-/// From the line that lets the program go to its end; its peak memory is read while it runs.
-fn measured(command: &mut Command) -> Run {
-    use std::io::{BufRead, BufReader, Write};
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("unshare: {error}"));
-    let mut output = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    output
-        .read_line(&mut line)
-        .expect("the shell says that it is ready");
-    let status = format!("/proc/{}/status", child.id());
-    let start = Instant::now();
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(b"\n")
-        .expect("the shell reads it");
-    let mut peak_kib = 0;
-    let took = loop {
-        if let Some(now) = peak(&status) {
-            peak_kib = peak_kib.max(now);
-        }
-        if let Some(ended) = child.try_wait().expect("our own child") {
-            assert!(ended.success(), "the hook failed: {ended}");
-            break start.elapsed();
-        }
-        std::thread::sleep(Duration::from_micros(200));
+fn main() {
+    let Some(plane) = ControlPlane::start_or_skip("bench") else {
+        return;
     };
-    Run { took, peak_kib }
+    plane
+        .apply_crds(&crds::own("v1"))
+        .expect("own CRDs are served");
+    let Some(bench) = Bench::new(&plane) else {
+        return;
+    };
+    let rivals = Rivals::new(&plane, &bench.hostname);
+    nothing_to_change(&bench, &rivals);
+    first_hook(&bench, &rivals);
+    many_peers(&bench);
 }
 
-fn peak(status: &str) -> Option<u64> {
-    let text = fs::read_to_string(status).ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+/// Rounds in which every contender takes its turn, so that whatever disturbs the machine disturbs all alike.
+fn rounds(count: usize, contenders: &mut [(Row, &mut dyn FnMut() -> Duration)]) {
+    for round in 0..=count {
+        for (row, run) in &mut *contenders {
+            let took = run();
+            // The first round warms caches.
+            if round > 0 {
+                row.times.push(took);
+            }
+        }
+    }
 }
 
-fn token(kubeconfig: &Path) -> String {
-    let text = fs::read_to_string(kubeconfig).expect("the control plane's own file");
-    let line = text.lines().find_map(|line| line.split("token:").nth(1));
-    line.expect("a token")
-        .trim()
-        .trim_matches(['"', '}', ' '])
-        .to_owned()
+fn nothing_to_change(bench: &Bench, rivals: &Rivals) {
+    let mut get = [("GET of a Node by curl", rivals.get())];
+    for (who, leads) in [(OTHER, false), (LEADER, true)] {
+        bench.lead(leads);
+        let calls = bench.driver.calls().len();
+        bench.hook();
+        let tools = bench.driver.calls().len() - calls;
+        let before = bench.cluster.versions();
+        let mut hook = || bench.hook();
+        let (name, curl) = &mut get[0];
+        let mut curl = || rivals::timed(curl);
+        let mut contenders: [(Row, &mut dyn FnMut() -> Duration); 2] = [
+            (Row::new(name), &mut curl),
+            (
+                Row::new(&format!("hook of {who}, {tools} hook tools")),
+                &mut hook,
+            ),
+        ];
+        rounds(60, &mut contenders);
+        assert_eq!(bench.cluster.versions(), before, "it was to change nothing");
+        print(
+            &format!("Nothing to change, {who}"),
+            contenders.map(|(row, _)| row),
+        );
+
+        bench.driver.delay_tools(Duration::from_millis(10));
+        let mut row = Row::new(&format!("hook of {who}, each hook tool takes 10 ms more"));
+        row.times = (0..20).map(|_| bench.hook()).collect();
+        bench.driver.delay_tools(Duration::ZERO);
+        print("Slow hook tools", [row]);
+        let memory = (0..10).map(|_| bench.memory()).max().unwrap_or_default();
+        println!("peak memory of a hook of {who}: {memory} KiB\n");
+    }
 }
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort();
-    times[times.len() / 2].as_secs_f64() * 1_000.0
+fn first_hook(bench: &Bench, rivals: &Rivals) {
+    bench.lead(true);
+    let mut hook = || {
+        bench.forget();
+        bench.hook()
+    };
+    let mut patches = || {
+        bench.forget();
+        rivals::timed(&mut rivals.six_patches())
+    };
+    let mut kubectl = || {
+        bench.forget();
+        rivals
+            .kubectl_apply()
+            .map_or(Duration::ZERO, |mut apply| rivals::timed(&mut apply))
+    };
+    let mut contenders: [(Row, &mut dyn FnMut() -> Duration); 3] = [
+        (Row::new("six PATCHes by one curl"), &mut patches),
+        (Row::new("first hook, six writes"), &mut hook),
+        (
+            Row::new("kubectl apply --server-side of the same objects"),
+            &mut kubectl,
+        ),
+    ];
+    rounds(30, &mut contenders);
+    let mut rows: Vec<Row> = contenders.map(|(row, _)| row).into();
+    if rivals.kubectl_apply().is_none() {
+        rows.pop();
+        println!("kubectl: not on this machine, left out\n");
+    }
+    print("First hook", rows);
+    bench.forget();
+    bench.hook();
 }
 
-fn report(name: &str, beside: &str, ours: Vec<Duration>, theirs: Vec<Duration>) {
-    let (ours, theirs) = (median(ours), median(theirs));
+fn many_peers(bench: &Bench) {
     println!(
-        "{name}: {ours:.1} ms; {beside}: {theirs:.1} ms; ratio {:.2}",
-        ours / theirs
+        "| foreign BGPPeers | unit | requests | median, ms | peak memory, KiB |\n|---|---|---|---|---|"
     );
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few thousand, for people")]
-fn mib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
+    let mut there = 0;
+    for count in [10, 1_000, 10_000] {
+        bench.add_foreign_peers(there, count);
+        there = count;
+        for (who, leads) in [(OTHER, false), (LEADER, true)] {
+            bench.lead(leads);
+            let before = bench.requests();
+            bench.hook();
+            let requests = bench.requests() - before;
+            let mut row = Row::new(who);
+            row.times = (0..15).map(|_| bench.hook()).collect();
+            let memory = (0..3).map(|_| bench.memory()).max().unwrap_or_default();
+            println!(
+                "| {count} | {who} | {requests} | {:.1} | {memory} |",
+                row.median()
+            );
+        }
+    }
+    println!();
 }

@@ -6,7 +6,7 @@ use futures::{join, try_join};
 use serde_json::Value;
 
 use super::reconcile::{Stop, Work};
-use super::{Report, Surroundings, reach};
+use super::{Report, Surroundings, reach, sweep};
 use crate::cluster::mode::{cluster_information, cluster_information_path};
 use crate::cluster::{
     ApiError, Kubernetes, Mode, escape, find_node, get_all, internal_ips, list_blocks, node_path,
@@ -71,6 +71,8 @@ pub struct Observed {
     pub pools: Option<Vec<Live>>,
     /// The install manifests' settings, for the leader.
     pub calico_config: Option<Live>,
+    /// Everybody's Nodes and BGPPeers, for a leader that knows who belongs to the application.
+    pub everybody: Option<sweep::Seen>,
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
@@ -87,7 +89,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let near_miss = by_hostname.clone();
         let information = cluster_information_path(mode.group);
         let configuration = Kind::BgpConfiguration.object_path(mode.group, "default");
-        let (node, information, configuration, peers, pools, calico_config) = join!(
+        let everybody = async {
+            match (self.juju.leader, &self.juju.membership) {
+                (true, Some(_)) => sweep::look(kubernetes, mode).await.map(Some),
+                _ => Ok(None),
+            }
+        };
+        let (node, information, configuration, peers, pools, calico_config, everybody) = join!(
             find_node(
                 kubernetes,
                 self.surroundings.host,
@@ -100,6 +108,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             self.peers_of(kubernetes, mode, &self.identity.unit),
             self.pools(kubernetes, mode),
             self.calico_config(kubernetes, mode),
+            everybody,
         );
         let (locked, version) = cluster_information(information?.as_ref());
         report.version = version;
@@ -115,6 +124,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             peers: peers?,
             pools: pools?,
             calico_config: calico_config?,
+            everybody: everybody?,
         })
     }
 

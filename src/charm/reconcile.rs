@@ -241,15 +241,16 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mode = mode(&kubernetes, &groups.unwrap_or_default())
             .await?
             .map_err(Stop::Obstacle)?;
-        let observed = self.observe(&kubernetes, mode, named, report).await?;
+        let mut observed = self.observe(&kubernetes, mode, named, report).await?;
+        let everybody = observed.everybody.take();
         report.node = Some(observed.node.name().to_owned());
         let mode = mode.with_version(report.version.as_deref());
         let plan = self.plan(&kubernetes, mode, observed, report).await?;
         self.carry_out(&kubernetes, mode, &plan, report).await?;
-        if self.juju.leader
-            && let Some(membership) = &self.juju.membership
-        {
-            let plan = sweep::plan(&kubernetes, mode, self.identity, membership, report).await?;
+        if let (Some(seen), Some(membership)) = (&everybody, &self.juju.membership) {
+            let (identity, done) = (self.identity, &plan);
+            let plan =
+                sweep::plan(&kubernetes, mode, identity, membership, seen, done, report).await?;
             self.carry_out(&kubernetes, mode, &plan, report).await?;
         }
         Ok(())

@@ -8,12 +8,37 @@ use crate::cluster::kubernetes::SIDE_BY_SIDE;
 use crate::cluster::{ApiError, Kubernetes, Mode, get_all, node_path, runs_pods};
 use crate::model::{NodeName, UnitName};
 use crate::plan::{
-    Live, Membership, Orphan, Plan, Step, delete_step, is_peer_of, orphans, plan_release,
+    Live, Membership, NodeClaim, Orphan, Plan, Step, claim, delete_step, is_peer_of, orphans,
+    plan_release,
 };
 use crate::render::Kind;
 
+/// Every Node and every BGPPeer, metadata alone: where what is left behind is looked for.
+pub struct Seen {
+    nodes: Vec<Live>,
+    peers: Vec<Live>,
+}
+
+/// Lists them. Done before the hook's own writes: an API server that lists from its cache first waits for the cache to
+/// have seen every write so far, which takes up to 100 ms (`apiserver/pkg/storage/cacher`).
+///
+/// # Errors
+/// When the API cannot be asked.
+pub async fn look(kubernetes: &Kubernetes, mode: Mode) -> Result<Seen, ApiError> {
+    let peers_path = Kind::BgpPeer.path(mode.group);
+    let (nodes, peers) = try_join!(
+        kubernetes.list_metadata("/api/v1/nodes", ""),
+        kubernetes.list_metadata(&peers_path, ""),
+    )?;
+    let live = |found: Vec<_>| found.into_iter().map(Live::new).collect();
+    Ok(Seen {
+        nodes: live(nodes),
+        peers: live(peers),
+    })
+}
+
 /// What is to be cleared up, every item confirmed against the API: a BGPPeer only once its Node is gone, a Node only
-/// once it runs no pod that needs its routes.
+/// once it runs no pod that needs its routes. `done` is what this hook has written since [`look`].
 ///
 /// # Errors
 /// When the API cannot be asked.
@@ -22,18 +47,14 @@ pub async fn plan(
     mode: Mode,
     identity: &Identity,
     membership: &Membership,
+    Seen { nodes, peers }: &Seen,
+    done: &Plan,
     report: &mut Report,
 ) -> Result<Plan, ApiError> {
-    let peers_path = Kind::BgpPeer.path(mode.group);
-    let (nodes, peers) = try_join!(
-        kubernetes.list_metadata("/api/v1/nodes", ""),
-        kubernetes.list_metadata(&peers_path, ""),
-    )?;
-    let live = |found: Vec<_>| found.into_iter().map(Live::new).collect::<Vec<_>>();
-    let (nodes, peers) = (live(nodes), live(peers));
     let (mut plan, mut labels, mut forsaken) = (Plan::default(), Vec::new(), Vec::new());
-    for orphan in orphans(&identity.unit, &identity.owner, membership, &nodes, &peers) {
+    for orphan in orphans(&identity.unit, &identity.owner, membership, nodes, peers) {
         match orphan {
+            Orphan::Unlabelled { name, .. } if done.steps().any(|step| step.is_of_peer(&name)) => {}
             Orphan::Unlabelled { name, unit } => labels.push(Step::Relabel {
                 kind: Kind::BgpPeer,
                 name,
@@ -54,7 +75,7 @@ pub async fn plan(
     plan.push(labels);
     let looking = forsaken
         .iter()
-        .map(|name| forsaken_peer(kubernetes, mode, identity, name, &nodes));
+        .map(|name| forsaken_peer(kubernetes, mode, identity, name, nodes));
     let gone: Vec<Option<Step>> = stream::iter(looking)
         .buffered(SIDE_BY_SIDE)
         .try_collect()
@@ -104,7 +125,10 @@ async fn released(
     unit: &UnitName,
     peers: &[String],
 ) -> Result<Plan, ApiError> {
-    let Some(live) = kubernetes.get(&node_path(node)).await? else {
+    let live = kubernetes.get(&node_path(node)).await?.map(Live::new);
+    // Another unit may have taken it over since.
+    let claimed = |live: &Live| claim(live, unit, &identity.owner) == NodeClaim::Ours;
+    let Some(live) = live.filter(claimed) else {
         return Ok(Plan::default());
     };
     let paths: Vec<String> = peers
@@ -113,10 +137,5 @@ async fn released(
         .collect();
     let peers = get_all(kubernetes, &paths).await?;
     let peers: Vec<Live> = peers.into_iter().map(Live::new).collect();
-    Ok(plan_release(
-        &Live::new(live),
-        unit,
-        &identity.owner,
-        &peers,
-    ))
+    Ok(plan_release(&live, unit, &identity.owner, &peers))
 }

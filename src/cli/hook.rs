@@ -20,7 +20,7 @@ pub fn run(name: &str) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     log_to_stdout();
-    let context = match JujuContext::from_variables(std::env::vars()) {
+    let context = match JujuContext::from_variables(variables()) {
         Ok(context) => context,
         Err(error) => {
             eprintln!("error: {error}");
@@ -37,7 +37,16 @@ pub fn run(name: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(run_in(hook, &context))
+    let code = runtime.block_on(run_in(hook, &context));
+    // A name that never resolves must not hold the machine's lock.
+    runtime.shutdown_background();
+    code
+}
+
+/// The environment, without what is no text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 async fn run_in(hook: Hook, context: &JujuContext) -> ExitCode {

@@ -87,6 +87,20 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether it writes or deletes the BGPPeer of this name.
+    #[must_use]
+    pub fn is_of_peer(&self, peer: &str) -> bool {
+        match self {
+            Self::Apply { desired, .. } => desired.kind == Kind::BgpPeer && desired.name == peer,
+            Self::Relabel { kind, name, .. } | Self::Delete { kind, name, .. } => {
+                *kind == Kind::BgpPeer && name == peer
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     /// The line `juju debug-log` shows once the step is done.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

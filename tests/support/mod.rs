@@ -10,6 +10,9 @@
 
 pub mod control_plane;
 pub mod crds;
+pub mod exchange;
 pub mod juju_driver;
 pub mod juju_state;
 mod processes;
+pub mod real_cluster;
+pub mod site;

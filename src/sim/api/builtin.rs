@@ -60,10 +60,14 @@ pub(super) fn kubernetes_schema(kind: &str) -> Schema {
         ),
         _ => (open(json!({})), open(json!({}))),
     };
-    let body = BTreeMap::from([
+    let mut body = BTreeMap::from([
         ("spec".to_owned(), Schema::from_open_api(&spec)),
         ("status".to_owned(), Schema::from_open_api(&status)),
     ]);
+    if matches!(kind, "ConfigMap" | "Secret") {
+        let texts = json!({"type": "object", "additionalProperties": text()});
+        body.insert("data".to_owned(), Schema::from_open_api(&texts));
+    }
     Schema::object(body, Vec::new(), true)
 }
 

@@ -152,14 +152,17 @@ impl Collection {
         }
     }
 
-    /// The objects after `start` in name order; with `tags` only those that carry one of them.
+    /// The objects after `start` in name order; with `tags` only those that carry one of a set of them, whichever set
+    /// the fewest objects do: a unit's selector names the whole application first.
     pub(super) fn after<'c>(
         &'c self,
         start: Option<&str>,
-        tags: Option<&[Tag]>,
+        tags: &[Vec<Tag>],
     ) -> Box<dyn Iterator<Item = (&'c String, &'c Arc<Stored>)> + 'c> {
         let start = start.map_or(Bound::Unbounded, Bound::Excluded);
-        let Some(tags) = tags else {
+        let carrying = |tag: &Tag| self.tagged.get(tag).map_or(0, BTreeSet::len);
+        let count = |set: &&Vec<Tag>| set.iter().map(carrying).sum::<usize>();
+        let Some(tags) = tags.iter().min_by_key(count) else {
             return Box::new(self.objects.range::<str, _>((start, Bound::Unbounded)));
         };
         let keys: BTreeSet<&String> = tags
@@ -188,7 +191,7 @@ mod tests {
         };
         let mut collection = Collection::default();
         let found =
-            |collection: &Collection, tag: Tag| collection.after(None, Some(&[tag])).count();
+            |collection: &Collection, tag: Tag| collection.after(None, &[vec![tag]]).count();
         collection.insert("n", labelled("old"));
         collection.insert("n", labelled("new"));
         assert_eq!(collection.tagged.len(), 2, "the old label is forgotten");
@@ -201,11 +204,27 @@ mod tests {
         }
         assert!(
             collection
-                .after(Some("n"), Some(&[Tag::node("m")]))
+                .after(Some("n"), &[vec![Tag::node("m")]])
                 .next()
                 .is_none()
         );
         collection.remove("n").expect("it was there");
         assert!(collection.tagged.is_empty());
+    }
+
+    #[test]
+    fn the_rarest_tags_lead() {
+        let mut collection = Collection::default();
+        for name in ["a", "b", "c"] {
+            let object = json!({"metadata": {"name": name, "labels": {"all": "x", "one": name}}});
+            collection.insert(
+                name,
+                Arc::new(Stored::new(object, Managers::default(), false)),
+            );
+        }
+        let tags = [vec![Tag::label("all", "x")], vec![Tag::label("one", "b")]];
+        let found: Vec<&String> = collection.after(None, &tags).map(|(key, _)| key).collect();
+        assert_eq!(found, ["b"]);
+        assert_eq!(collection.after(None, &tags[..1]).count(), 3);
     }
 }

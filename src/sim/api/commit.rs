@@ -52,10 +52,11 @@ impl Write<'_> {
         }
         let untidy = drop_empty_metadata(&mut object);
         let stored = Stored::new(object, managers, untidy);
+        // The uid of a dry run is nobody else's either.
+        self.store.use_uid();
         let stored = if self.options.dry_run {
             Arc::new(stored)
         } else {
-            self.store.use_uid();
             self.store.put(self.resource, stored)
         };
         Ok(Outcome {

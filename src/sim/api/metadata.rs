@@ -93,7 +93,39 @@ pub(super) fn check_metadata(object: &Value) -> Vec<FieldError> {
                       '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
         errors.push(FieldError::invalid("metadata.name", &value, detail));
     }
+    errors.extend(check_labels(object));
     errors
+}
+
+/// The rules on the values of labels (`ValidateLabels`, `meta/v1/validation`).
+fn check_labels(object: &Value) -> Vec<FieldError> {
+    const PATTERN: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
+                           must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', \
+                           regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+    let labels = object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
+    let mut errors = Vec::new();
+    for value in labels.into_iter().flat_map(Map::values) {
+        let text = value.as_str().unwrap_or_default();
+        if text.len() > 63 {
+            let detail = "must be no more than 63 bytes";
+            errors.push(FieldError::invalid("metadata.labels", value, detail));
+        }
+        if !is_label_value(text) {
+            errors.push(FieldError::invalid("metadata.labels", value, PATTERN));
+        }
+    }
+    errors
+}
+
+fn is_label_value(text: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    let inside = |c: char| alphanumeric(c) || matches!(c, '-' | '_' | '.');
+    text.is_empty()
+        || text.starts_with(alphanumeric)
+            && text.ends_with(alphanumeric)
+            && text.chars().all(inside)
 }
 
 fn is_subdomain(name: &str) -> bool {

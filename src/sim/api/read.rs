@@ -83,9 +83,10 @@ pub(super) fn list(
             && labels.matches(&stored.object)
             && fields.matches(&stored.object)
     };
-    let tags = labels.tags().or_else(|| fields.tags());
+    let mut tags = labels.tags();
+    tags.extend(fields.tags());
     let mut rest = seen
-        .after(start.as_deref(), tags.as_deref())
+        .after(start.as_deref(), &tags)
         .filter(|(_, stored)| chosen(stored));
     let limit = if options.limit == 0 {
         usize::MAX
@@ -100,6 +101,10 @@ pub(super) fn list(
     }
     let left = rest.count();
     let mut metadata = json!({"resourceVersion": version.to_string()});
+    // Lists of custom resources are no structs that leave it out (`unstructured.UnstructuredList`).
+    if form == Form::Whole && resource.origin == Origin::Custom {
+        metadata["continue"] = "".into();
+    }
     if left > 0 {
         metadata["continue"] = format!("{version}/{last}").into();
         if labels.is_empty() && fields.is_empty() {

@@ -201,15 +201,15 @@ impl Options {
                     })?;
                 }
                 "dryRun" if value == "All" => options.dry_run = true,
-                "dryRun" => errors.push(unsupported("dryRun", &value, &["All"])),
+                "dryRun" => errors.push(unsupported("dryRun", [value.as_str()], &["All"])),
                 "fieldValidation" => match value.as_str() {
                     "Ignore" => options.validation = FieldValidation::Ignore,
                     "Warn" | "" => options.validation = FieldValidation::Warn,
                     "Strict" => options.validation = FieldValidation::Strict,
                     _ => errors.push(unsupported(
                         "fieldValidation",
-                        &value,
-                        &["Ignore", "Warn", "Strict"],
+                        value.as_str(),
+                        &["", "Ignore", "Strict", "Warn"],
                     )),
                 },
                 _ => {}
@@ -253,9 +253,9 @@ impl Options {
     }
 }
 
-fn unsupported(field: &str, value: &str, words: &[&str]) -> FieldError {
+fn unsupported(field: &str, value: impl Into<Value>, words: &[&str]) -> FieldError {
     let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-    FieldError::not_supported(field, &Value::from(value), &words)
+    FieldError::not_supported(field, &value.into(), &words)
 }
 
 fn truth(name: &str, value: &str) -> Result<bool, StatusError> {

@@ -40,14 +40,15 @@ impl LabelSelector {
         self.0.is_empty()
     }
 
-    /// Labels one of which every match carries, if a requirement says so.
-    pub(super) fn tags(&self) -> Option<Vec<Tag>> {
-        self.0.iter().find_map(|requirement| match requirement {
+    /// By requirement that says so, the labels one of which every match carries.
+    pub(super) fn tags(&self) -> Vec<Vec<Tag>> {
+        let tags = self.0.iter().filter_map(|requirement| match requirement {
             Requirement::In(key, values) => {
                 Some(values.iter().map(|value| Tag::label(key, value)).collect())
             }
             _ => None,
-        })
+        });
+        tags.collect()
     }
 
     /// Whether an object's labels meet every requirement.

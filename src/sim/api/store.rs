@@ -113,7 +113,7 @@ impl Store {
         format!("00000000-0000-4000-8000-{:012x}", self.uids + 1)
     }
 
-    /// Uses up the uid of an object that was really created.
+    /// Uses up the uid of an object that was created, were it for a dry run.
     pub(super) fn use_uid(&mut self) {
         self.uids += 1;
     }

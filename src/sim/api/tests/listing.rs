@@ -58,7 +58,7 @@ async fn pages_show_one_moment_in_name_order() {
         .await
         .expect("a page");
     assert_eq!(names(&third), ["peer-04"]);
-    assert_eq!(third.metadata.continue_, None);
+    assert_eq!(third.metadata.continue_.as_deref(), Some(""));
     let now = kind.api.list(&ListParams::default()).await.expect("a list");
     assert_eq!(
         names(&now),

@@ -1,0 +1,77 @@
+//! A real API server as the cluster of a scenario: the hooks' code in this process, the cluster outside of it.
+
+use calico_charm::charm::Access;
+use serde_json::{Value, json};
+
+use crate::scenario::{Cluster, World};
+use crate::support::real_cluster::{RealCluster, WRITTEN, normalised};
+
+impl Cluster for RealCluster {
+    fn access(&self) -> Access {
+        Access::Kubeconfig(self.kubeconfig.clone())
+    }
+
+    fn has(&self, kind: &str, name: &str) -> bool {
+        !self.object(kind, name).is_null()
+    }
+
+    fn insert(&self, manager: &str, object: &Value) {
+        let kind = object["kind"].as_str().expect("a kind");
+        let metadata = &object["metadata"];
+        let name = metadata["name"].as_str().expect("a name");
+        let name = match metadata["namespace"].as_str() {
+            Some(namespace) => format!("{namespace}/{name}"),
+            None => name.to_owned(),
+        };
+        let path = self.path(kind, &name);
+        let mut object = completed(kind, object);
+        let status = json!({"status": object["status"]});
+        let there = self.object(kind, &name);
+        if there.is_null() {
+            let (collection, _) = path.rsplit_once('/').expect("a path");
+            self.write("POST", collection, manager, Some("json"), object);
+        } else {
+            object["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
+            self.write("PUT", &path, manager, Some("json"), object);
+        }
+        if kind == "Pod" {
+            let path = format!("{path}/status");
+            self.write("PATCH", &path, manager, Some("merge"), status);
+        }
+    }
+
+    fn merge(&self, manager: &str, kind: &str, name: &str, patch: &Value) {
+        let object = self.path(kind, name);
+        let body = completed(kind, patch);
+        self.write("PATCH", &object, manager, Some("merge"), body);
+    }
+
+    fn remove(&self, kind: &str, name: &str) {
+        self.delete(&self.path(kind, name));
+    }
+}
+
+/// The objects of an API in this process, in the form of [`RealCluster::objects`].
+pub fn simulated_objects(world: &World) -> Value {
+    normalised(WRITTEN.map(|plural| (plural, world.server.objects(plural))))
+}
+
+/// What scenarios leave out because nothing in this process asks for it.
+fn completed(kind: &str, object: &Value) -> Value {
+    let mut object = object.clone();
+    let image = json!("registry.example.com/none");
+    let containers = match kind {
+        "Pod" => Some("/spec/containers"),
+        "DaemonSet" => Some("/spec/template/spec/containers"),
+        _ => None,
+    };
+    if let Some(Value::Array(list)) = containers.and_then(|pointer| object.pointer_mut(pointer)) {
+        if list.is_empty() {
+            list.push(json!({"name": "main"}));
+        }
+        for container in list {
+            container["image"] = image.clone();
+        }
+    }
+    object
+}
