@@ -513,6 +513,7 @@ fn plain() -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn what_others_wrote_survives() {
     let Some(site) = Site::start_or_skip("what_others_wrote_survives") else {
         return;

@@ -209,7 +209,7 @@ fn as_4200000101_is_set_or_refused_in_plain_words(plane: &ControlPlane, set: &Se
                 "{shown}: {status}"
             );
             assert!(
-                real.story.contains("Use AS numbers up to 2147483647"),
+                real.story.contains("subnet-as-numbers"),
                 "{shown}: {}",
                 real.story
             );

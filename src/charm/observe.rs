@@ -91,7 +91,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let configuration = Kind::BgpConfiguration.object_path(mode.group, "default");
         let everybody = async {
             match (self.juju.leader, &self.juju.membership) {
-                (true, Some(_)) => sweep::look(kubernetes, mode).await.map(Some),
+                (true, Some(_)) => sweep::look(kubernetes, mode, self.identity).await.map(Some),
                 _ => Ok(None),
             }
         };

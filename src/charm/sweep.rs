@@ -2,6 +2,7 @@
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
+use serde_json::{Map, Value, json};
 
 use super::{Identity, Report};
 use crate::cluster::kubernetes::SIDE_BY_SIDE;
@@ -11,7 +12,7 @@ use crate::plan::{
     Live, Membership, NodeClaim, Orphan, Plan, Step, claim, delete_step, is_peer_of, orphans,
     plan_release,
 };
-use crate::render::Kind;
+use crate::render::{BgpPeerName, Kind, OWN_ANNOTATIONS};
 
 /// Every Node and every BGPPeer, metadata alone: where what is left behind is looked for.
 pub struct Seen {
@@ -24,17 +25,42 @@ pub struct Seen {
 ///
 /// # Errors
 /// When the API cannot be asked.
-pub async fn look(kubernetes: &Kubernetes, mode: Mode) -> Result<Seen, ApiError> {
+pub async fn look(
+    kubernetes: &Kubernetes,
+    mode: Mode,
+    identity: &Identity,
+) -> Result<Seen, ApiError> {
     let peers_path = Kind::BgpPeer.path(mode.group);
+    let application = &identity.owner.application;
     let (nodes, peers) = try_join!(
-        kubernetes.list_metadata("/api/v1/nodes", ""),
-        kubernetes.list_metadata(&peers_path, ""),
+        kubernetes.list_metadata("/api/v1/nodes", |node| Some(claim_on(&node))),
+        kubernetes.list_metadata(&peers_path, |peer| ownership_of(peer, application)),
     )?;
-    let live = |found: Vec<_>| found.into_iter().map(Live::new).collect();
-    Ok(Seen {
-        nodes: live(nodes),
-        peers: live(peers),
-    })
+    Ok(Seen { nodes, peers })
+}
+
+/// Of a Node its name, and the charm's record on it.
+fn claim_on(node: &Value) -> Live {
+    let metadata = &node["metadata"];
+    let record: Map<String, Value> = OWN_ANNOTATIONS
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), metadata["annotations"].get(key)?.clone())))
+        .collect();
+    Live::new(json!({"metadata": {"name": metadata["name"], "annotations": record}}))
+}
+
+/// Of a BGPPeer that has a name of this application's what says whose it is: all but who wrote which field.
+fn ownership_of(mut peer: Value, application: &str) -> Option<Live> {
+    let metadata = &mut peer["metadata"];
+    BgpPeerName::parse(metadata["name"].as_str()?, application)?;
+    for entry in metadata["managedFields"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        entry.as_object_mut()?.remove("fieldsV1");
+    }
+    Some(Live::new(peer))
 }
 
 /// What is to be cleared up, every item confirmed against the API: a BGPPeer only once its Node is gone, a Node only
@@ -97,11 +123,10 @@ async fn forsaken_peer(
         return Ok(None);
     };
     let node = peer.spec_text("node");
-    let unit =
-        crate::render::BgpPeerName::parse(name, &identity.owner.application).and_then(|name| {
-            let unit = format!("{}/{}", identity.owner.application, name.unit_number());
-            unit.parse::<UnitName>().ok()
-        });
+    let unit = BgpPeerName::parse(name, &identity.owner.application).and_then(|name| {
+        let unit = format!("{}/{}", identity.owner.application, name.unit_number());
+        unit.parse::<UnitName>().ok()
+    });
     let ours = unit.is_some_and(|unit| is_peer_of(&peer, &unit, &identity.owner, node));
     let listed = nodes.iter().any(|live| live.name() == node);
     // What is no Node name must not become part of a path.

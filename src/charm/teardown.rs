@@ -77,8 +77,9 @@ async fn own_node(
     if let Some(node) = named.map(Live::new).filter(claimed) {
         return Ok(Some(node));
     }
-    let nodes = kubernetes.list_metadata("/api/v1/nodes", "").await?;
-    let Some(found) = nodes.into_iter().map(Live::new).find(claimed) else {
+    let keep = |node| Some(Live::new(node)).filter(claimed);
+    let nodes = kubernetes.list_metadata("/api/v1/nodes", keep).await?;
+    let Some(found) = nodes.first() else {
         return Ok(None);
     };
     let node = kubernetes.get(&node_path(found.name())).await?;

@@ -99,39 +99,46 @@ impl Kubernetes {
     /// # Errors
     /// When a page cannot be read; a page whose continuation expired (410) starts the listing again, once.
     pub async fn list(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
-        self.list_as(path, query, None).await
+        self.list_as(path, query, None, &Some).await
     }
 
-    /// LIST in pages, metadata only (`PartialObjectMetadataList`).
+    /// LIST in pages, metadata only (`PartialObjectMetadataList`), of which `keep` keeps what is of use: a cluster has
+    /// thousands of Nodes and BGPPeers, and a hook little memory.
     ///
     /// # Errors
     /// As [`list`](Self::list).
-    pub async fn list_metadata(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
+    pub async fn list_metadata<T>(
+        &self,
+        path: &str,
+        keep: impl Fn(Value) -> Option<T> + Sync,
+    ) -> Result<Vec<T>, ApiError> {
         const ACCEPT: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-        self.list_as(path, query, Some(ACCEPT)).await
+        self.list_as(path, "", Some(ACCEPT), &keep).await
     }
 
-    async fn list_as(
+    async fn list_as<T>(
         &self,
         path: &str,
         query: &str,
         accept: Option<&'static str>,
-    ) -> Result<Vec<Value>, ApiError> {
-        match self.pages(path, query, accept).await {
+        keep: &(impl Fn(Value) -> Option<T> + Sync),
+    ) -> Result<Vec<T>, ApiError> {
+        match self.pages(path, query, accept, keep).await {
             Err(ApiError {
                 failure: Failure::Other(text),
                 ..
-            }) if text.starts_with("410") => self.pages(path, query, accept).await,
+            }) if text.starts_with("410") => self.pages(path, query, accept, keep).await,
             answer => answer,
         }
     }
 
-    async fn pages(
+    async fn pages<T>(
         &self,
         path: &str,
         query: &str,
         accept: Option<&'static str>,
-    ) -> Result<Vec<Value>, ApiError> {
+        keep: &(impl Fn(Value) -> Option<T> + Sync),
+    ) -> Result<Vec<T>, ApiError> {
         let mut items = Vec::new();
         let mut token = String::new();
         loop {
@@ -152,7 +159,7 @@ impl Kubernetes {
                     ..error
                 })?;
             if let Some(Value::Array(found)) = page.get_mut("items").map(Value::take) {
-                items.extend(found);
+                items.extend(found.into_iter().filter_map(keep));
             }
             match page["metadata"]["continue"].as_str() {
                 Some(next) if !next.is_empty() => next.clone_into(&mut token),
