@@ -243,7 +243,7 @@ fn a_pool_goes_when_its_last_pod_has_gone(plane: &ControlPlane, set: &Set) {
     let pool = cluster.object("IPPool", "old");
     assert_eq!(pool["spec"]["disabled"], true, "{shown}");
     assert_eq!(cluster.list("blockaffinities").len(), 2, "{shown}");
-    let note = "IPPool old 10.9.0.0/16 still has 1 address";
+    let note = "IPPool old 10.9.0.0/16 retires, 1 address left on node-a";
     assert!(
         real.juju.status("calico/0").contains(note),
         "{shown}: {}",

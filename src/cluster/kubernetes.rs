@@ -73,7 +73,7 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Wraps a client; see [`connect`](super::connect) for the one hooks use.
+    /// Wraps a client; see [`connect`](super::connect()) for the one hooks use.
     #[must_use]
     pub fn new(client: kube::Client) -> Self {
         Self { client }

@@ -101,6 +101,17 @@ impl Site {
         })
     }
 
+    /// Passes over the first start, runs config-changed everywhere, and whatever follows.
+    pub fn rest(&self) -> Vec<HookRun> {
+        self.driver.model(JujuModel::settle);
+        let mut runs: Vec<HookRun> = UNITS
+            .iter()
+            .map(|unit| self.run(unit, "config-changed"))
+            .collect();
+        runs.extend(self.settle());
+        runs
+    }
+
     /// Runs everything that is due; each hook has to succeed.
     pub fn settle(&self) -> Vec<HookRun> {
         let runs = self.driver.play_all();
