@@ -13,6 +13,7 @@ test:
 	tools/test
 
 bench:
+	cargo build --release --locked --example hook-tool
 	tools/with-control-plane cargo bench --locked
 
 soak:
