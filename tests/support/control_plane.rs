@@ -41,16 +41,32 @@ pub struct ControlPlane {
     port: u16,
 }
 
+/// What is to run beside the API server; admission depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing. No service account `default` appears, so the plugin `ServiceAccount` would refuse every pod.
+    Nothing,
+    /// Controllers, so that a pod needs its service account as in any cluster.
+    Controllers,
+}
+
 impl ControlPlane {
     /// Starts a control plane of the caller's own and waits until it is ready.
     ///
     /// # Errors
     /// When the programs are neither there nor can be built, or do not become ready.
     pub fn start() -> Result<Self, String> {
-        let assets = assets()?;
+        Self::start_from(&assets()?, Beside::Nothing)
+    }
+
+    /// [`start`](Self::start) with the programs of a folder.
+    ///
+    /// # Errors
+    /// When they do not become ready.
+    pub fn start_from(assets: &Path, beside: Beside) -> Result<Self, String> {
         let mut tries = 1;
         loop {
-            match Self::start_once(&assets) {
+            match Self::start_once(assets, beside) {
                 Err(error) if tries < TRIES && error.contains("address already in use") => {
                     tries += 1;
                 }
@@ -122,7 +138,7 @@ impl ControlPlane {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start_once(assets: &Path) -> Result<Self, String> {
+    fn start_once(assets: &Path, beside: Beside) -> Result<Self, String> {
         let folder = tempfile::Builder::new()
             .prefix("calico-charm-control-plane-")
             .tempdir()
@@ -134,7 +150,7 @@ impl ControlPlane {
         processes.spawn(&assets.join("etcd"), &etcd(client_port, peer_port))?;
         processes.spawn(
             &assets.join("kube-apiserver"),
-            &kube_apiserver(folder.path(), client_port, port),
+            &kube_apiserver(folder.path(), client_port, port, beside),
         )?;
         let plane = Self {
             processes: Mutex::new(processes),
@@ -208,7 +224,8 @@ pub fn blocking<T: Send>(work: impl Future<Output = T> + Send) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn skipped(test: &str) -> bool {
+/// Whether cluster tests are skipped on purpose; says so.
+pub fn skipped(test: &str) -> bool {
     let reason = std::env::var(SKIP).unwrap_or_default();
     if !reason.is_empty() {
         skip_note(test, &reason);
@@ -223,11 +240,16 @@ pub fn skip_note(test: &str, reason: &str) {
     let _closed_stderr = io::stderr().write_all(line.as_bytes());
 }
 
-fn missing(test: &str, error: &str) -> ! {
+/// Fails a test for want of a control plane.
+pub fn missing(test: &str, error: &str) -> ! {
     panic!("{test} needs a control plane (or {SKIP}=REASON): {error}")
 }
 
-fn assets() -> Result<PathBuf, String> {
+/// The folder with the programs.
+///
+/// # Errors
+/// When there is none and none can be built.
+pub fn assets() -> Result<PathBuf, String> {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control-plane/build");
     let output = Command::new(&build)
         .stderr(Stdio::inherit())
@@ -268,9 +290,9 @@ fn etcd(client_port: u16, peer_port: u16) -> Vec<String> {
     ]
 }
 
-fn kube_apiserver(folder: &Path, etcd_port: u16, port: u16) -> Vec<String> {
+fn kube_apiserver(folder: &Path, etcd_port: u16, port: u16, beside: Beside) -> Vec<String> {
     let folder = folder.display();
-    vec![
+    let mut arguments = vec![
         format!("--etcd-servers=http://127.0.0.1:{etcd_port}"),
         format!("--cert-dir={folder}"),
         format!("--secure-port={port}"),
@@ -285,11 +307,13 @@ fn kube_apiserver(folder: &Path, etcd_port: u16, port: u16) -> Vec<String> {
         format!("--service-account-key-file={folder}/apiserver.key"),
         "--authorization-mode=RBAC".to_owned(),
         format!("--token-auth-file={folder}/tokens.csv"),
-        // Without kube-controller-manager no ServiceAccount `default` appears, which that plugin waits for.
-        "--disable-admission-plugins=ServiceAccount".to_owned(),
         // The calico-node DaemonSet is privileged.
         "--allow-privileged=true".to_owned(),
-    ]
+    ];
+    if beside == Beside::Nothing {
+        arguments.push("--disable-admission-plugins=ServiceAccount".to_owned());
+    }
+    arguments
 }
 
 struct Tokens {

@@ -16,3 +16,4 @@ pub mod juju_state;
 mod processes;
 pub mod real_cluster;
 pub mod site;
+pub mod workloads;

@@ -75,6 +75,14 @@ impl Processes {
         self.children.iter().map(|(_, child)| child.id()).collect()
     }
 
+    /// Process id of the program with this file name.
+    pub fn id(&self, name: &str) -> Option<u32> {
+        let mut children = self.children.iter();
+        children
+            .find(|(program, _)| program == name)
+            .map(|(_, child)| child.id())
+    }
+
     /// The first program that has ended by itself, with the end of its log.
     pub fn ended(&mut self) -> Option<String> {
         let (name, status) = self.children.iter_mut().find_map(|(name, child)| {
