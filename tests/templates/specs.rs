@@ -1,0 +1,65 @@
+//! What the API server has to say to objects of the kinds that the documents define.
+
+use serde_json::{Value, json};
+
+/// What the API server has to say to a spec: a name for the object, its kind, the spec, words of the refusal.
+#[rustfmt::skip] // One row a spec.
+pub fn specs() -> Vec<(&'static str, &'static str, Value, Option<&'static str>)> {
+    let filter = |rule: Value| json!({"exportV4": [rule]});
+    let community = |value: &str| json!({"importV6": [{"action": "Accept", "communities": {"values": [value]}}]});
+    vec![
+        ("as-highest", "BGPPeer", json!({"peerIP": "10.0.0.1", "asNumber": 4_294_967_295_u32, "localASNumber": 4_200_000_000_u32}), None),
+        ("as-too-high", "BGPPeer", json!({"peerIP": "10.0.0.1", "asNumber": 4_294_967_296_u64}), Some("less than or equal to 4294967295")),
+        ("as-negative", "BGPPeer", json!({"peerIP": "10.0.0.1", "asNumber": -1}), Some("greater than or equal to 0")),
+        ("as-text", "BGPPeer", json!({"peerIP": "10.0.0.1", "asNumber": "64512"}), Some("must be of type integer")),
+        ("node-and-selector", "BGPPeer", json!({"node": "a", "nodeSelector": "all()"}), Some("either node or nodeSelector")),
+        ("node-empty", "BGPPeer", json!({"node": "", "nodeSelector": "all()", "peerIP": "10.0.0.1", "asNumber": 1}), None),
+        ("peer-and-selector", "BGPPeer", json!({"peerIP": "10.0.0.1", "peerSelector": "all()"}), Some("either peerIP or peerSelector")),
+        ("selector-and-as", "BGPPeer", json!({"peerSelector": "all()", "asNumber": 1}), Some("leave asNumber out")),
+        ("selector-and-as-0", "BGPPeer", json!({"peerSelector": "all()", "asNumber": 0}), None),
+        ("workload-and-peer", "BGPPeer", json!({"localWorkloadSelector": "all()", "peerIP": "10.0.0.1", "asNumber": 1}), Some("either localWorkloadSelector or peerIP")),
+        ("workload-and-selector", "BGPPeer", json!({"localWorkloadSelector": "all()", "peerSelector": "all()"}), Some("either localWorkloadSelector or peerSelector")),
+        ("workload-without-as", "BGPPeer", json!({"localWorkloadSelector": "all()"}), Some("localWorkloadSelector needs asNumber")),
+        ("reverse-peering", "BGPPeer", json!({"reversePeering": "Never"}), Some("Unsupported value")),
+        ("password-without-mesh", "BGPConfiguration", json!({"nodeToNodeMeshEnabled": false, "nodeMeshPassword": {"secretKeyRef": {"name": "a", "key": "b"}}}), Some("there is no nodeMeshPassword")),
+        ("restart-without-mesh", "BGPConfiguration", json!({"nodeToNodeMeshEnabled": false, "nodeMeshMaxRestartTime": "10s"}), Some("there is no nodeMeshMaxRestartTime")),
+        ("password-with-mesh", "BGPConfiguration", json!({"nodeMeshPassword": {"secretKeyRef": {"name": "a", "key": "b"}}, "nodeMeshMaxRestartTime": "10s"}), None),
+        ("severity-in-any-case", "BGPConfiguration", json!({"logSeverityScreen": "dEBUG"}), None),
+        ("severity-unknown", "BGPConfiguration", json!({"logSeverityScreen": "Loud"}), Some("should match")),
+        ("service-address", "BGPConfiguration", json!({"serviceClusterIPs": [{"cidr": "10.0.0.1"}]}), Some("must be of type cidr")),
+        ("service-cidr-twice", "BGPConfiguration", json!({"serviceClusterIPs": [{"cidr": "10.0.0.0/24"}, {"cidr": "10.0.0.0/24"}]}), None),
+        ("as-large", "BGPConfiguration", json!({"asNumber": 4_294_967_295_u32}), None),
+        ("cidr-without-operator", "BGPFilter", filter(json!({"action": "Accept", "cidr": "10.0.0.0/8"})), Some("go together")),
+        ("operator-without-cidr", "BGPFilter", filter(json!({"action": "Accept", "matchOperator": "In"})), Some("go together")),
+        ("length-without-cidr", "BGPFilter", filter(json!({"action": "Accept", "prefixLength": {"min": 8}})), Some("prefixLength needs cidr")),
+        ("operations-of-the-refused", "BGPFilter", filter(json!({"action": "Reject", "operations": [{"setPriority": {"value": 1}}]})), Some("accepted routes")),
+        ("two-in-one-operation", "BGPFilter", filter(json!({"action": "Accept", "operations": [{"setPriority": {"value": 1}, "addCommunity": {"value": "1:1"}}]})), Some("must have at most 1 item")),
+        ("rule-complete", "BGPFilter", filter(json!({"action": "Accept", "cidr": "10.0.0.0/8", "matchOperator": "In", "prefixLength": {"min": 8, "max": 32}, "asPathPrefix": [4_294_967_295_u32], "operations": [{"prependASPath": {"prefix": [4_200_000_000_u32]}}]})), None),
+        ("community", "BGPFilter", community("65535:0"), None),
+        ("community-large", "BGPFilter", community("4294967295:0:4294967295"), None),
+        ("community-of-17-bits", "BGPFilter", community("65536:1"), Some("should match")),
+        ("community-of-33-bits", "BGPFilter", community("1:1:4294967296"), Some("should match")),
+        ("community-with-zero", "BGPFilter", community("01:1"), Some("should match")),
+        ("community-of-one", "BGPFilter", community("1"), Some("should match")),
+        ("community-of-four", "BGPFilter", community("1:1:1:1"), Some("should match")),
+        ("community-colon-first", "BGPFilter", community(":1:1"), Some("should match")),
+        ("community-colon-last", "BGPFilter", community("1:1:"), Some("should match")),
+        ("community-two-colons", "BGPFilter", community("1::1"), Some("should match")),
+        ("pool", "IPPool", json!({"cidr": "10.9.0.0/16", "blockSize": 26, "ipipMode": "Always", "vxlanMode": "Never"}), None),
+        ("pool-without-cidr", "IPPool", json!({"blockSize": 26}), Some("spec.cidr")),
+        ("pool-of-two-tunnels", "IPPool", json!({"cidr": "10.9.0.0/16", "ipipMode": "Always", "vxlanMode": "CrossSubnet"}), Some("either ipipMode or vxlanMode")),
+        ("pool-of-ipip-in-6", "IPPool", json!({"cidr": "fd00::/64", "ipipMode": "Always"}), Some("IPIP carries IPv4 alone")),
+        ("pool-balancer", "IPPool", json!({"cidr": "10.10.0.0/16", "allowedUses": ["LoadBalancer"]}), None),
+        ("pool-balancer-shared", "IPPool", json!({"cidr": "10.10.0.0/16", "allowedUses": ["LoadBalancer", "Tunnel"]}), Some("no other use")),
+        ("pool-balancer-tunnel", "IPPool", json!({"cidr": "10.10.0.0/16", "allowedUses": ["LoadBalancer"], "vxlanMode": "Always"}), Some("has no tunnels")),
+        ("pool-use-twice", "IPPool", json!({"cidr": "10.10.0.0/16", "allowedUses": ["Tunnel", "Tunnel"]}), Some("Duplicate value")),
+        ("felix", "FelixConfiguration", json!({"nodeSelector": "all()", "reportingInterval": "0.5s", "natPortRange": "1:9", "iptablesMarkMask": 4_294_901_760_u32}), None),
+        ("node.a", "FelixConfiguration", json!({"nodeSelector": "all()"}), Some("have no nodeSelector")),
+        ("default", "FelixConfiguration", json!({"reportingInterval": "0s", "bpfLogLevel": "off"}), None),
+        ("felix-tables", "FelixConfiguration", json!({"routeTableRange": {"min": 1, "max": 2}, "routeTableRanges": []}), Some("either routeTableRange or")),
+        ("felix-interval", "FelixConfiguration", json!({"reportingInterval": "5"}), Some("should match")),
+        ("10-9-0-0-26", "IPAMBlock", json!({"cidr": "10.9.0.0/26", "allocations": [null, 0], "attributes": [{"handle_id": "h"}], "unallocated": [0], "strictAffinity": false}), None),
+        ("status-of-node-a", "CalicoNodeStatus", json!({"node": "a", "classes": ["BGP"], "updatePeriodSeconds": 10}), None),
+        ("tier", "Tier", json!({"order": 100, "whatever": {"a": [1]}}), None),
+    ]
+}
