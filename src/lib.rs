@@ -8,6 +8,7 @@
 //! | [`config`] | one field an option: [`config::CharmConfig`], or every problem at once | no |
 //! | [`model`] | newtypes, and [`model::Intent`]: what this unit and this cluster should be | no |
 //! | [`render`] | an intent to typed Calico objects | no |
+//! | [`manifests`] | install documents, edited to what the options ask | no |
 //! | [`plan`] | desired against observed objects, to an ordered plan | no |
 //! | [`cluster`] | reads what is there, carries a plan out | yes |
 //! | [`host`] | what a hook reads and sets on its machine | yes |
@@ -24,6 +25,8 @@ pub mod cluster;
 pub mod config;
 pub mod host;
 pub mod juju;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod manifests;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -296,7 +296,7 @@ fn the_documentations_one_line_examples() {
             "{0: 224.0.0.1, 2: 224.0.0.1}",
         ),
         ("bgp-service-cluster-ips", "10.0.0.0/24 10.0.1.0/24"),
-        ("image-registry", "rocks.canonical.com:443/cdk"),
+        ("image-registry", "registry.example.com:5000/mirror"),
         (
             "calico-node-image",
             "registry.example:5000/calico/node:v3.6.1",

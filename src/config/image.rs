@@ -1,4 +1,4 @@
-//! Image names and releases. They take effect when the charm installs Calico; until then a wrong one is still an error.
+//! Image names.
 
 use super::problem::Problem;
 use super::reader::OptionText;
@@ -33,18 +33,4 @@ pub(super) fn check_image(text: &OptionText<'_>) -> Option<Problem> {
         );
     }
     None
-}
-
-/// `v3.30.1` or `3.30.1`, as Calico tags its releases.
-pub(super) fn check_release(text: &OptionText<'_>) -> Option<Problem> {
-    let release = text.trimmed;
-    let numbers = release.strip_prefix('v').unwrap_or(release);
-    let number = |part: &str| {
-        let digits =
-            !part.is_empty() && part.len() <= 5 && part.bytes().all(|byte| byte.is_ascii_digit());
-        digits && (part.len() == 1 || !part.starts_with('0'))
-    };
-    let valid = numbers.split('.').count() == 3 && numbers.split('.').all(number);
-    let problem = || text.problem(release, "is not a Calico release");
-    (!valid).then(|| problem().remedy("write <major>.<minor>.<patch>, e.g. v3.30.1"))
 }

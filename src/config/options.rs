@@ -9,7 +9,7 @@ use super::raw::RawConfig;
 use super::reader::Reader;
 use super::structure::Shape;
 use crate::model::{
-    AsNumber, Cidr, ClusterId, Encapsulation, Family, Peer, Place, Sourced, TunnelMode,
+    AsNumber, Cidr, ClusterId, Encapsulation, Family, Peer, Place, Release, Sourced, TunnelMode,
 };
 
 /// Type of an option, in config.yaml's words.
@@ -104,7 +104,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     string("route-reflector-cluster-ids", "{}"),
     boolean("ignore-loose-rpf", false),
     boolean("disable-vxlan-tx-checksumming", true),
-    string("image-registry", "rocks.canonical.com:443/cdk"),
+    string("image-registry", ""),
     OptionSpec {
         name: "release",
         kind: OptionKind::String,
@@ -112,6 +112,11 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     string("calico-node-image", ""),
     string("calico-policy-image", ""),
+    OptionSpec {
+        name: "typha-replicas",
+        kind: OptionKind::Int,
+        default: OptionDefault::Integer(0),
+    },
 ];
 
 /// The charm's options, checked: one field an option, called as the option.
@@ -163,14 +168,16 @@ pub struct CharmConfig {
     pub ignore_loose_rpf: bool,
     /// Whether transmit checksum offload of VXLAN interfaces is switched off.
     pub disable_vxlan_tx_checksumming: bool,
-    /// Registry of Calico's images.
+    /// Registry of Calico's images; `None` for the principal's, or the one the images name themselves.
     pub image_registry: Option<String>,
     /// Release of Calico; `None` for the charm's own.
-    pub release: Option<String>,
+    pub release: Option<Release>,
     /// Image of calico-node in place of the registry's.
     pub calico_node_image: Option<String>,
     /// Image of kube-controllers in place of the registry's.
     pub calico_policy_image: Option<String>,
+    /// Replicas of Typha, which stands between many nodes and the Kubernetes API; 0 for none.
+    pub typha_replicas: u16,
 }
 
 const NUMBERS_BY_SUBNET: Shape = Shape {
@@ -256,6 +263,7 @@ impl CharmConfig {
             release: reader.release("release"),
             calico_node_image: reader.image("calico-node-image"),
             calico_policy_image: reader.image("calico-policy-image"),
+            typha_replicas: reader.replicas("typha-replicas"),
         };
         let mut problems: Vec<Problem> = reader.problems;
         check::check(&config, &mut problems);
@@ -271,6 +279,19 @@ impl CharmConfig {
             (None, Some(mode), Family::V4) => Encapsulation::Ipip(mode),
             (None, _, _) => Encapsulation::None,
         }
+    }
+
+    /// Whether anything asks for a BGP session, or for routes to be announced.
+    #[must_use]
+    pub fn speaks_bgp(&self) -> bool {
+        self.node_to_node_mesh
+            || !self.global_bgp_peers.is_empty()
+            || !self.subnet_bgp_peers.is_empty()
+            || !self.unit_bgp_peers.is_empty()
+            || !self.route_reflector_cluster_ids.is_empty()
+            || !self.bgp_service_cluster_ips.is_empty()
+            || !self.bgp_service_external_ips.is_empty()
+            || !self.bgp_service_loadbalancer_ips.is_empty()
     }
 
     /// The places that name a unit which is not among `units` (`calico/0`, …): each unit once an option.

@@ -10,7 +10,7 @@ use super::raw::{RawConfig, RawValue};
 use super::structure::Structure;
 use super::yaml;
 use super::{image, options};
-use crate::model::{AsNumber, Cidr, Refusal, TunnelMode};
+use crate::model::{AsNumber, Cidr, Refusal, Release, TunnelMode};
 
 /// Reads options and collects what is wrong with them. A refused value reads as one that no other check objects to, so
 /// that a mistake is reported once.
@@ -147,6 +147,27 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// A number of replicas.
+    pub(super) fn replicas(&mut self, option: &'static str) -> u16 {
+        const MOST: u16 = 1_000;
+        let value = self.integer(option).unwrap_or_default();
+        match u16::try_from(value) {
+            Ok(replicas) if replicas <= MOST => return replicas,
+            _ => {}
+        }
+        let problem = Problem::new(
+            option,
+            "",
+            "is not a number of replicas, which is 0 to 1000",
+        );
+        self.problems.push(
+            problem
+                .value(value)
+                .remedy("write 0 for none, else one for each 100 to 200 machines and at least 3"),
+        );
+        0
+    }
+
     /// A string option's text, its default when there is nothing but blanks; `None` when that is empty too.
     pub(super) fn text(&mut self, option: &'static str) -> Option<OptionText<'a>> {
         let default = match default_of(option) {
@@ -208,10 +229,15 @@ impl<'a> Reader<'a> {
     }
 
     /// A Calico release.
-    pub(super) fn release(&mut self, option: &'static str) -> Option<String> {
+    pub(super) fn release(&mut self, option: &'static str) -> Option<Release> {
         let text = self.text(option)?;
-        self.problems.extend(image::check_release(&text));
-        Some(text.trimmed.to_owned())
+        match text.trimmed.parse() {
+            Ok(release) => Some(release),
+            Err(error) => {
+                self.problems.push(text.refused(text.trimmed, &error));
+                None
+            }
+        }
     }
 
     /// A structured option, read by `read`; `T`'s default is that of every structured option: empty.

@@ -3,7 +3,10 @@
 //! An option's text goes through [`parse`]: saphyr-parser's events, because they alone say where a value stands, how it
 //! was quoted (`1.10` and `"1.10"` are different AS numbers) and that a key comes twice, and because an alias is seen
 //! before it is expanded. `serde_yaml`'s values say none of that. Whole files whose shape is a type of ours go through
-//! [`from_document`] and [`to_document`], which are `serde_yaml`.
+//! [`from_document`] and [`to_document`], which are `serde_yaml`. Files of several documents of any shape go through
+//! [`documents`], which is saphyr-parser again.
+
+mod documents;
 
 use std::borrow::Cow;
 
@@ -13,6 +16,8 @@ use serde::de::DeserializeOwned;
 
 use super::node::{Node, NodeValue};
 use super::problem::Position;
+
+pub use documents::{DocumentsError, DocumentsProblem, documents};
 
 /// The longest text that is looked at, in bytes.
 pub const LONGEST: usize = 1 << 20;

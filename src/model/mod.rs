@@ -15,6 +15,7 @@ mod intent;
 mod peer;
 mod place;
 mod refusal;
+mod release;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -30,5 +31,6 @@ pub use intent::{ClusterIntent, Intent, PoolIntent};
 pub use peer::{Peer, PeerAddress, PeerAddressError};
 pub use place::{Place, Sourced};
 pub use refusal::Refusal;
+pub use release::{Release, ReleaseError};
 pub(crate) use unit::parse_unit_number;
 pub use unit::{NodeName, NodeNameError, UnitName, UnitNameError};

@@ -163,10 +163,7 @@ fn defaults_are_those_of_config_yaml() {
     );
     assert_eq!(config.cidr[0].to_string(), "192.168.0.0/16");
     assert_eq!(config.global_as_number.value(), 64512);
-    assert_eq!(
-        config.image_registry.as_deref(),
-        Some("rocks.canonical.com:443/cdk")
-    );
+    assert_eq!((config.image_registry, config.typha_replicas), (None, 0));
     assert!(config.nat_outgoing && config.manage_pools && config.node_to_node_mesh);
     assert!(config.disable_vxlan_tx_checksumming && !config.ignore_loose_rpf);
     assert_eq!(
