@@ -1,32 +1,98 @@
-//! The principal or the unit is going: its own BGPPeers and annotations go, nothing else. Performs IO.
+//! The principal or the unit is going: its own BGPPeers and annotations go, and with the unit what is on the machine.
+//! Performs IO.
 
 use futures::try_join;
 
-use super::{API_DEADLINE, Identity, Report, Surroundings, reach};
-use crate::cluster::{ApiError, Kubernetes, apply_wave, escape, mode, node_path, runs_pods};
-use crate::host::Host;
-use crate::juju::HookTools;
+use super::{API_DEADLINE, Identity, Report, Surroundings, machine, reach};
+use crate::cluster::{
+    ApiError, Kubernetes, apply_wave, escape, internal_ips, mode, node_path, running, runs_pods,
+};
+use crate::host::{Host, NodeSeen};
+use crate::juju::{Hook, HookTools};
 use crate::plan::{Live, NodeClaim, claim, plan_release};
 use crate::render::Kind;
 
-/// Takes this unit's things away. Whatever keeps it from doing so is only logged: the unit goes all the same, and the
+/// Takes this unit's things away: in the cluster in both hooks, on the machine in `remove`, which is a unit's last hook
+/// (a principal has drained its Node and deleted it by then, if it ever does). Whatever keeps it from doing so is only logged: the unit goes all the same, and the
 /// leader clears up once the Node is gone or empty.
 pub async fn run<T: HookTools, H: Host>(
     surroundings: &Surroundings<'_, T, H>,
+    hook: Hook,
     identity: &Identity,
     report: &mut Report,
 ) {
+    let removes = hook == Hook::Remove;
+    let node = in_cluster(surroundings, removes, identity, report).await;
+    if removes {
+        machine::footprint(surroundings.host, &node, report).await;
+    }
+}
+
+/// Releases the Node, and looks whether the machine still needs Calico's network where that matters.
+async fn in_cluster<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
+    looks: bool,
+    identity: &Identity,
+    report: &mut Report,
+) -> NodeSeen {
     let kubernetes = match reach(surroundings.access).await {
         Ok(kubernetes) => kubernetes,
-        Err(unreachable) => return left_behind(report, &unreachable),
+        Err(unreachable) => {
+            left_behind(report, &unreachable);
+            return NodeSeen::Unknown;
+        }
     };
     let hostname = surroundings.host.hostname().to_lowercase();
-    let releasing = release(&kubernetes, identity, &hostname, report);
-    match tokio::time::timeout(API_DEADLINE, releasing).await {
+    let mut seen = NodeSeen::Unknown;
+    let work = async {
+        if looks {
+            seen = node_seen(&kubernetes, surroundings.host, &hostname).await?;
+        }
+        release(&kubernetes, identity, &hostname, report).await
+    };
+    match tokio::time::timeout(API_DEADLINE, work).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => left_behind(report, &error),
         Err(_) => left_behind(report, &"the Kubernetes API took too long"),
     }
+    seen
+}
+
+/// What the cluster says of the machine's Node. More counts as this machine's here than where a Node is to be written
+/// to: to leave the network of a stranger's Node alone is a smaller mistake than to cut a Node off.
+async fn node_seen<H: Host>(
+    kubernetes: &Kubernetes,
+    host: &H,
+    hostname: &str,
+) -> Result<NodeSeen, ApiError> {
+    let Some(name) = node_of_machine(kubernetes, host, hostname).await? else {
+        return Ok(NodeSeen::Gone);
+    };
+    let running = running(kubernetes, &name).await?;
+    Ok(match (running.pods, running.agent) {
+        (true, _) => NodeSeen::Busy(name),
+        (false, true) => NodeSeen::Served(name),
+        (false, false) => NodeSeen::Idle(name),
+    })
+}
+
+/// The Node called like the machine, or with one of its addresses.
+async fn node_of_machine<H: Host>(
+    kubernetes: &Kubernetes,
+    host: &H,
+    hostname: &str,
+) -> Result<Option<String>, ApiError> {
+    if kubernetes.get(&node_path(hostname)).await?.is_some() {
+        return Ok(Some(hostname.to_owned()));
+    }
+    let addresses = host.addresses();
+    let fqdn = host.fqdn().await.map(|name| name.to_lowercase());
+    let nodes = kubernetes.list("/api/v1/nodes", "").await?;
+    let found = nodes.into_iter().map(Live::new).find(|node| {
+        fqdn.as_deref() == Some(node.name())
+            || internal_ips(node.value()).any(|address| addresses.contains(&address))
+    });
+    Ok(found.map(|node| node.name().to_owned()))
 }
 
 fn left_behind(report: &mut Report, reason: &dyn std::fmt::Display) {

@@ -11,4 +11,4 @@ pub use apply::{StepResult, apply_wave, list_blocks};
 pub use connect::{ConnectError, connect};
 pub use kubernetes::{ApiError, Failure, Kubernetes, escape, get_all};
 pub use mode::{Mode, Obstacle, mode};
-pub use node::{find_node, internal_ips, node_path, runs_pods};
+pub use node::{Running, find_node, internal_ips, node_path, running, runs_pods};

@@ -73,20 +73,43 @@ pub fn internal_ips(node: &Value) -> impl Iterator<Item = IpAddr> {
         .filter_map(|address| address["address"].as_str()?.parse().ok())
 }
 
-/// Whether a Node runs pods whose traffic depends on Calico: any that is not on the host's network and has not ended.
+/// What runs on a Node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Running {
+    /// Pods whose traffic depends on Calico: any that is not on the host's network and has not ended.
+    pub pods: bool,
+    /// calico-node, whoever installed it.
+    pub agent: bool,
+}
+
+/// Looks at the pods of a Node.
+///
+/// # Errors
+/// When the API cannot be asked.
+pub async fn running(kubernetes: &Kubernetes, node: &str) -> Result<Running, ApiError> {
+    let query = format!("fieldSelector=spec.nodeName%3D{node}");
+    let pods = kubernetes.list("/api/v1/pods", &query).await?;
+    let mut running = Running::default();
+    for pod in pods.iter().filter(|pod| !has_ended(pod)) {
+        running.pods |= pod["spec"]["hostNetwork"] != true;
+        running.agent |= pod["metadata"]["labels"]["k8s-app"] == "calico-node";
+    }
+    Ok(running)
+}
+
+fn has_ended(pod: &Value) -> bool {
+    matches!(
+        pod["status"]["phase"].as_str(),
+        Some("Succeeded" | "Failed")
+    )
+}
+
+/// Whether a Node runs pods whose traffic depends on Calico ([`Running::pods`]).
 ///
 /// # Errors
 /// When the API cannot be asked.
 pub async fn runs_pods(kubernetes: &Kubernetes, node: &str) -> Result<bool, ApiError> {
-    let query = format!("fieldSelector=spec.nodeName%3D{node}");
-    let pods = kubernetes.list("/api/v1/pods", &query).await?;
-    Ok(pods.iter().any(|pod| {
-        let ended = matches!(
-            pod["status"]["phase"].as_str(),
-            Some("Succeeded" | "Failed")
-        );
-        !ended && pod["spec"]["hostNetwork"] != true
-    }))
+    Ok(running(kubernetes, node).await?.pods)
 }
 
 #[cfg(test)]
