@@ -1,17 +1,18 @@
 //! Every unit's hooks against a Kubernetes API in this process: what `simulate` shows.
 //!
 //! The deployment is at rest, as `juju deploy` leaves it once all agents have settled, and the cluster holds a Node a
-//! unit and none of Calico's objects. Two rounds follow, each with the leader first: `config-changed`, which writes
-//! everything, then `update-status`, which must find nothing left to write.
+//! unit and nothing of Calico. Two rounds follow, each with the leader first: `config-changed`, which installs Calico
+//! and writes everything, then `update-status`, which must find nothing left to write. To the first round belongs one
+//! more hook of the leader's, who learns of the others' subnets from what they wrote.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::api::{ApiServer, Mode};
+use super::api::ApiServer;
 use super::juju::{Charm, Impossible, JujuModel, Machine, ModelTools, UnitHook};
-use crate::charm::{Access, HookError, Report, Surroundings, run_hook};
+use crate::charm::{Access, HookError, Surroundings, run_hook};
 use crate::host::Host;
 use crate::juju::context::MissingVariable;
 use crate::juju::tools::LogLevel;
@@ -136,41 +137,39 @@ pub async fn run(
     scenario: &Scenario,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Outcome, SimulationError> {
+    let server = server(scenario)?;
     let stage = Stage {
+        scenario,
         model: Arc::new(Mutex::new(model(scenario)?)),
-        server: server(scenario)?,
+        access: Access::Client(server.client()),
+        server,
     };
-    let access = Access::Client(stage.server.client());
-    let hooks = 2 * scenario.units.len();
+    let leaders = scenario.units.iter().filter(|unit| unit.leader).count();
+    let hooks = 2 * scenario.units.len() + leaders;
     let mut done = 0;
-    let mut rounds = Vec::new();
-    for hook in [UnitHook::ConfigChanged, UnitHook::UpdateStatus] {
-        let mut round: Vec<Option<(Report, Effort)>> = Vec::new();
-        round.resize_with(scenario.units.len(), || None);
-        for index in leader_first(scenario) {
-            let unit = &scenario.units[index];
-            round[index] = Some(stage.run_hook(unit, hook, &access).await?);
-            done += 1;
-            progress(done, hooks);
+    let mut ran = || {
+        done += 1;
+        progress(done, hooks);
+    };
+    let mut first = stage.round(UnitHook::ConfigChanged, &mut ran).await?;
+    for (unit, deed) in scenario.units.iter().zip(&mut first) {
+        if unit.leader {
+            deed.extend(stage.run_hook(unit, UnitHook::UpdateStatus).await?);
+            ran();
         }
-        rounds.push(round);
     }
-    let second = rounds.pop().unwrap_or_default();
-    let first = rounds.pop().unwrap_or_default();
-    let both = first
-        .into_iter()
-        .flatten()
-        .zip(second.into_iter().flatten());
+    let second = stage.round(UnitHook::UpdateStatus, &mut ran).await?;
+    let both = first.into_iter().zip(second);
     let units = scenario
         .units
         .iter()
         .zip(both)
         .map(|(unit, (first, second))| UnitOutcome {
             unit: unit.unit.clone(),
-            lines: first.0.lines().to_vec(),
-            status: second.0.final_status(),
-            first: first.1,
-            second: second.1,
+            lines: first.lines,
+            status: second.status,
+            first: first.effort,
+            second: second.effort,
         });
     Ok(Outcome {
         units: units.collect(),
@@ -189,18 +188,50 @@ fn leader_first(scenario: &Scenario) -> impl Iterator<Item = usize> {
 }
 
 /// Juju and Kubernetes.
-struct Stage {
+struct Stage<'s> {
+    scenario: &'s Scenario,
     model: Arc<Mutex<JujuModel>>,
     server: ApiServer,
+    access: Access,
 }
 
-impl Stage {
-    async fn run_hook(
+/// What a unit's hooks did.
+struct Deed {
+    lines: Vec<(LogLevel, String)>,
+    status: Status,
+    effort: Effort,
+}
+
+impl Deed {
+    /// Adds what a later hook did; what it says again is said already.
+    fn extend(&mut self, mut later: Self) {
+        later.lines.retain(|line| !self.lines.contains(line));
+        self.lines.extend(later.lines);
+        self.status = later.status;
+        self.effort.requests += later.effort.requests;
+        self.effort.writes += later.effort.writes;
+        self.effort.tools += later.effort.tools;
+    }
+}
+
+impl Stage<'_> {
+    /// One hook on every unit, the leader first; in the order of the units.
+    async fn round(
         &self,
-        unit: &ScenarioUnit,
         hook: UnitHook,
-        access: &Access,
-    ) -> Result<(Report, Effort), SimulationError> {
+        ran: &mut dyn FnMut(),
+    ) -> Result<Vec<Deed>, SimulationError> {
+        let units = &self.scenario.units;
+        let mut deeds: Vec<Option<Deed>> = Vec::new();
+        deeds.resize_with(units.len(), || None);
+        for index in leader_first(self.scenario) {
+            deeds[index] = Some(self.run_hook(&units[index], hook).await?);
+            ran();
+        }
+        Ok(deeds.into_iter().flatten().collect())
+    }
+
+    async fn run_hook(&self, unit: &ScenarioUnit, hook: UnitHook) -> Result<Deed, SimulationError> {
         let tools = ModelTools::begin(&self.model, &unit.unit.to_string(), hook.into())?;
         let context = JujuContext::from_variables(tools.environment())?;
         let name = hook.name();
@@ -212,7 +243,7 @@ impl Stage {
             context: &context,
             tools: &tools,
             host: &SimulatedMachine(unit),
-            access,
+            access: &self.access,
         };
         let report = Box::pin(run_hook(hook, &surroundings))
             .await
@@ -233,7 +264,11 @@ impl Stage {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take_logs();
-        Ok((report, effort))
+        Ok(Deed {
+            lines: report.lines().to_vec(),
+            status: report.final_status(),
+            effort,
+        })
     }
 }
 
@@ -282,9 +317,9 @@ fn machine(unit: &ScenarioUnit) -> Machine {
     machine
 }
 
-/// The API with Calico's CRDs, and a Node for every unit as its kubelet would register it.
+/// The API without Calico, and a Node for every unit as its kubelet would register it.
 fn server(scenario: &Scenario) -> Result<ApiServer, SimulationError> {
-    let server = ApiServer::new(Mode::CrdV1);
+    let server = ApiServer::bare();
     for unit in &scenario.units {
         let first = |v4| {
             unit.addresses
@@ -393,6 +428,8 @@ mod tests {
         }
         assert_eq!(outcome.server.objects("BGPPeer").len(), 3);
         assert!(outcome.server.object("IPPool", "ipv4").is_some());
+        let pods = outcome.server.objects("Pod");
+        assert_eq!(pods.len(), 3, "calico-node runs on every Node");
     }
 
     #[tokio::test]
@@ -419,12 +456,12 @@ mod tests {
         run(&scenario, &mut |done, of| told.push((done, of)))
             .await
             .unwrap();
-        assert_eq!(told, [(1, 4), (2, 4), (3, 4), (4, 4)]);
+        assert_eq!(told, [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
     }
 
     #[tokio::test]
     async fn a_unit_that_is_blocked_is_not_good() {
-        let outcome = outcome(&[0], &[("global-as-number", "4200000101")]).await;
+        let outcome = outcome(&[0], &[("cidr", "10.0.0.0/33")]).await;
         assert!(!outcome.is_good());
         assert!(!outcome.units[0].is_active());
         assert_eq!(outcome.units[0].first.writes, 0);

@@ -1,9 +1,12 @@
 //! A real API server as the cluster of a scenario: the hooks' code in this process, the cluster outside of it.
 
 use calico_charm::charm::Access;
+use calico_charm::cluster::connect;
+use calico_charm::manifests::Document;
 use serde_json::{Value, json};
 
-use crate::scenario::{Cluster, World};
+use crate::scenario::{Cluster, World, installed};
+use crate::support::control_plane::blocking;
 use crate::support::real_cluster::{RealCluster, WRITTEN, normalised};
 
 impl Cluster for RealCluster {
@@ -48,6 +51,56 @@ impl Cluster for RealCluster {
 
     fn remove(&self, kind: &str, name: &str) {
         self.delete(&self.path(kind, name));
+    }
+
+    fn apply(&self, documents: &[Document]) {
+        blocking(async {
+            let client = connect(&self.kubeconfig).await;
+            installed::apply(&client.expect("the kubeconfig was written here"), documents).await;
+        });
+    }
+
+    fn settle(&self) {
+        let nodes = self.list("nodes").len();
+        let numbers = |generation: &Value| {
+            json!({
+                "observedGeneration": generation, "desiredNumberScheduled": nodes, "currentNumberScheduled": nodes,
+                "updatedNumberScheduled": nodes, "numberReady": nodes, "numberAvailable": nodes, "numberMisscheduled": 0,
+            })
+        };
+        let replicas = |generation: &Value| {
+            json!({
+                "observedGeneration": generation, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
+                "availableReplicas": 1,
+            })
+        };
+        let daemon_set = self.object("DaemonSet", "kube-system/calico-node");
+        let controllers = self.object("Deployment", "kube-system/calico-kube-controllers");
+        for (object, status) in [
+            (&daemon_set, numbers(&daemon_set["metadata"]["generation"])),
+            (
+                &controllers,
+                replicas(&controllers["metadata"]["generation"]),
+            ),
+        ] {
+            let wanted = status.as_object().into_iter().flatten();
+            let settled = wanted
+                .clone()
+                .all(|(field, value)| object["status"][field] == *value);
+            if object.is_object() && !settled {
+                let kind = object["kind"].as_str().expect("a kind");
+                let name = object["metadata"]["name"].as_str().expect("a name");
+                let path = self.path(kind, &format!("kube-system/{name}"));
+                let body = json!({"status": status});
+                self.write(
+                    "PATCH",
+                    &format!("{path}/status"),
+                    "kube-controller-manager",
+                    Some("merge"),
+                    body,
+                );
+            }
+        }
     }
 }
 

@@ -207,9 +207,19 @@ impl Normaliser {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
             Value::Object(fields) => {
+                // Shown for clients of a version long gone, and kept nowhere.
+                if let Some(annotations) =
+                    fields.get_mut("annotations").and_then(Value::as_object_mut)
+                {
+                    annotations.remove("deprecated.daemonset.template.generation");
+                }
+                fields.retain(|key, field| key != "annotations" || *field != json!({}));
                 for (key, field) in fields {
                     match field {
                         Value::Array(entries) if key == "managedFields" => sort(entries),
+                        Value::Array(addresses) if key == "clusterIPs" => {
+                            addresses.fill(json!("address"));
+                        }
                         _ => {}
                     }
                     match field {
@@ -227,6 +237,7 @@ impl Normaliser {
             "uid" => ordinal("uid", &mut self.uids, text),
             "resourceVersion" => ordinal("version", &mut self.versions, text),
             "time" | "creationTimestamp" | "deletionTimestamp" => "time".to_owned(),
+            "clusterIP" if text != "None" => "address".to_owned(),
             "continue" if !text.is_empty() => "token".to_owned(),
             "message" | "reason" => self.sentence(text),
             _ => text.to_owned(),

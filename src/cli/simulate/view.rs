@@ -168,7 +168,7 @@ impl<'a> View<'a> {
     /// The objects that the charm writes, the cluster's own first, then all units' or one's.
     fn entries(&self, only: Option<&FabricUnit>) -> Vec<Entry> {
         let mut found: Vec<((usize, Option<u32>), Entry)> = Vec::new();
-        for object in &self.outcome.server.dump() {
+        for object in &self.objects() {
             let live = Live::new(object.clone());
             let Some((rank, kind)) = object["kind"].as_str().and_then(rank) else {
                 continue;
@@ -184,6 +184,7 @@ impl<'a> View<'a> {
                 text: match kind {
                     "Node" => self.annotations(&live),
                     "BGPPeer" => self.peer(&live),
+                    "DaemonSet" | "Deployment" => workload(&live),
                     _ => spec(&live),
                 },
             };
@@ -241,6 +242,13 @@ impl<'a> View<'a> {
         shown.collect::<Vec<_>>().join(", ")
     }
 
+    /// Every object but the pods, which nobody in the simulation wrote.
+    fn objects(&self) -> Vec<Value> {
+        let mut objects = self.outcome.server.dump();
+        objects.retain(|object| object["kind"] != "Pod");
+        objects
+    }
+
     pub(super) fn json(&self) -> Value {
         let units: Vec<Value> = self
             .fabric
@@ -269,7 +277,7 @@ impl<'a> View<'a> {
             "application": self.fabric.application,
             "good": self.outcome.is_good(),
             "units": units,
-            "objects": self.outcome.server.dump(),
+            "objects": self.objects(),
         }))
     }
 }
@@ -293,7 +301,7 @@ fn unit_text(text: &mut String, unit: &FabricUnit, outcome: &UnitOutcome) {
         "\n{} on {}{leader}: {}",
         unit.unit, unit.node, outcome.status
     );
-    for (level, line) in &outcome.lines {
+    for (level, line) in folded(&outcome.lines) {
         let mark = match level {
             LogLevel::Info => "",
             LogLevel::Warning => "warning: ",
@@ -310,11 +318,55 @@ fn unit_text(text: &mut String, unit: &FabricUnit, outcome: &UnitOutcome) {
     }
 }
 
+/// The lines of a log, those in a row that say of objects of one kind that they were installed as one.
+fn folded(lines: &[(LogLevel, String)]) -> Vec<(LogLevel, String)> {
+    let kind = |line: &str| {
+        let (kind, name) = line.strip_suffix(": installed")?.split_once('/')?;
+        (!name.is_empty()).then(|| kind.to_owned())
+    };
+    let same = |one: &(LogLevel, String), other: &(LogLevel, String)| {
+        kind(&one.1).is_some() && kind(&one.1) == kind(&other.1)
+    };
+    let rows = lines.chunk_by(same).map(|row| match row {
+        [(level, first), _, ..] => {
+            let kind = kind(first).unwrap_or_default();
+            (*level, format!("{}: installed", counted(row.len(), &kind)))
+        }
+        row => row
+            .first()
+            .cloned()
+            .unwrap_or((LogLevel::Info, String::new())),
+    });
+    rows.collect()
+}
+
 /// The kinds that are shown, in this order.
 fn rank(kind: &str) -> Option<(usize, &'static str)> {
-    let kinds = ["BGPConfiguration", "IPPool", "Node", "BGPPeer"];
+    let kinds = [
+        "DaemonSet",
+        "Deployment",
+        "BGPConfiguration",
+        "IPPool",
+        "Node",
+        "BGPPeer",
+    ];
     let rank = kinds.iter().position(|known| *known == kind)?;
     Some((rank, kinds[rank]))
+}
+
+/// The images of a workload's containers, and how many pods are ready.
+fn workload(live: &Live) -> String {
+    let object = live.value();
+    let containers = object["spec"]["template"]["spec"]["containers"].as_array();
+    let images = containers
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["image"].as_str());
+    let ready = ["numberReady", "readyReplicas"]
+        .iter()
+        .find_map(|field| object["status"][field].as_u64())
+        .unwrap_or_default();
+    format!("{}, {ready} ready", images.collect::<Vec<_>>().join(", "))
 }
 
 /// The fields of a spec that the charm wrote, lists of networks as the networks alone.

@@ -1,13 +1,9 @@
-//! The schemas the server starts with: Calico's as of release 3.32, and what it needs of Kubernetes' own.
+//! The schemas of Calico's kinds the server starts with, as of release 3.32.
 //!
 //! Field names, types, enums, defaults and list types are those of the release; the texts of the rules are ours. A test
 //! that needs the genuine definitions installs them ([`super::ApiServer::install_definitions`]).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
-
-use super::schema::Schema;
 
 /// `openAPIV3Schema` of a Calico kind; the kinds the charm does not write keep whatever they are given.
 pub(super) fn open_api(kind: &str, has_status: bool) -> Value {
@@ -31,44 +27,6 @@ pub(super) fn open_api(kind: &str, has_status: bool) -> Value {
 
 fn kept_whole() -> Value {
     json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
-}
-
-/// The schema of one of Kubernetes' own kinds. Only the lists that are not atomic are known; other fields are kept as
-/// they are.
-pub(super) fn kubernetes_schema(kind: &str) -> Schema {
-    let keyed = |key: &str| {
-        json!({
-            "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key],
-            "items": {"type": "object", "properties": {key: {"type": "string"}}, "x-kubernetes-preserve-unknown-fields": true},
-        })
-    };
-    let open = |properties: Value| {
-        json!({
-            "type": "object", "properties": properties, "x-kubernetes-preserve-unknown-fields": true,
-        })
-    };
-    let (spec, status) = match kind {
-        "Node" => (
-            open(
-                json!({"podCIDRs": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}}}),
-            ),
-            open(json!({"addresses": keyed("type"), "conditions": keyed("type")})),
-        ),
-        "Pod" => (
-            open(json!({"containers": keyed("name")})),
-            open(json!({"conditions": keyed("type")})),
-        ),
-        _ => (open(json!({})), open(json!({}))),
-    };
-    let mut body = BTreeMap::from([
-        ("spec".to_owned(), Schema::from_open_api(&spec)),
-        ("status".to_owned(), Schema::from_open_api(&status)),
-    ]);
-    if matches!(kind, "ConfigMap" | "Secret") {
-        let texts = json!({"type": "object", "additionalProperties": text()});
-        body.insert("data".to_owned(), Schema::from_open_api(&texts));
-    }
-    Schema::object(body, Vec::new(), true)
 }
 
 fn bgp_configuration() -> Value {

@@ -40,7 +40,7 @@ impl Stored {
     pub(super) fn seen_as(&self, resource: &Resource) -> Value {
         let mut object = self.object.clone();
         object["apiVersion"] = resource.api_version().into();
-        object["kind"] = resource.kind.into();
+        object["kind"] = (*resource.kind).into();
         self.finish_metadata(resource, &mut object["metadata"]);
         object
     }

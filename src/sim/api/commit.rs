@@ -5,14 +5,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::collection::{Stored, text_at};
+use super::kubernetes;
 use super::managed::{Managers, Writer};
 use super::metadata::{
     check_metadata, check_metadata_update, drop_empty_metadata, has_finalizers, metadata,
     without_metadata,
 };
-use super::resource::Origin;
+use super::resource::{Counted, Origin};
 use super::status_error::{FieldError, StatusError};
 use super::validate;
+use super::workload_rules;
 use super::write::{Outcome, Write};
 
 impl Write<'_> {
@@ -27,17 +29,28 @@ impl Write<'_> {
         {
             entries.remove(field);
         }
+        self.complete(&mut object);
         let (uid, now) = (self.store.next_uid(), self.store.timestamp());
         let fresh = metadata(&mut object);
         fresh.insert("uid".to_owned(), uid.into());
         fresh.insert("creationTimestamp".to_owned(), now.into());
-        if self.resource.origin == Origin::BuiltIn {
+        if self.resource.counted == Counted::Nothing {
             fresh.remove("generation");
         } else {
             fresh.insert("generation".to_owned(), 1.into());
         }
-        let errors = self.check(&object, None);
         let name = text_at(&object, "/metadata/name").to_owned();
+        if self.checks.is_some()
+            && self.resource.namespaced
+            && !self.store.has_namespace(self.namespace)
+        {
+            return Err(StatusError::namespace_not_found(self.namespace));
+        }
+        if self.resource.origin == Origin::BuiltIn {
+            let made = self.store.objects_made();
+            kubernetes::allocate(&self.resource.kind, &mut object, made);
+        }
+        let errors = self.check(&object, None);
         if !errors.is_empty() {
             return Err(StatusError::invalid(self.resource, &name, &errors));
         }
@@ -163,6 +176,9 @@ impl Write<'_> {
             }
         }
         errors.extend(check_metadata(object));
+        if self.resource.origin == Origin::BuiltIn {
+            workload_rules::check(&self.resource.kind, object, old, &mut errors);
+        }
         validate::check(&self.resource.schema, object, old, checks, &mut errors);
         errors
     }
@@ -205,7 +221,11 @@ impl Write<'_> {
                 None => entries.remove(field),
             };
         }
-        let unchanged = without_metadata(old) == without_metadata(object);
+        let unchanged = match self.resource.counted {
+            Counted::Nothing => true,
+            Counted::Fields(names) => names.iter().all(|name| old.get(name) == object.get(name)),
+            Counted::Content => without_metadata(old) == without_metadata(object),
+        };
         let old = old.get("metadata").and_then(Value::as_object);
         let kept = |name: &str| old.and_then(|old| old.get(name)).cloned();
         let metadata = metadata(object);

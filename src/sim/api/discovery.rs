@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::builtin;
-use super::resource::{Catalog, Origin, Resource};
+use super::catalog::Catalog;
+use super::resource::{Origin, Resource};
 
 /// The release the server takes itself for.
 const VERSION: (&str, &str, &str) = ("1", "36", "v1.36.3");
@@ -26,7 +27,7 @@ pub(super) fn core_versions() -> Value {
 pub(super) fn groups(catalog: &Catalog) -> Value {
     let mut names: Vec<&str> = catalog
         .iter()
-        .map(|resource| resource.group)
+        .map(|resource| &*resource.group)
         .filter(|group| !group.is_empty())
         .collect();
     names.dedup();
@@ -64,7 +65,7 @@ pub(super) fn resources(catalog: &Catalog, group: &str, version: &str) -> Option
     for resource in served {
         rows.push(row(
             resource,
-            resource.plural,
+            &resource.plural,
             &["create", "delete", "get", "list", "patch", "update"],
         ));
         if resource.status_subresource {
@@ -92,7 +93,7 @@ pub(super) fn definition(resource: &Resource) -> Value {
     let singular = resource.kind.to_lowercase();
     let mut version = json!({
         "name": resource.version, "served": true, "storage": true,
-        "schema": {"openAPIV3Schema": builtin::open_api(resource.kind, resource.status_subresource)},
+        "schema": {"openAPIV3Schema": builtin::open_api(&resource.kind, resource.status_subresource)},
     });
     if resource.status_subresource {
         version["subresources"] = json!({"status": {}});
@@ -108,20 +109,31 @@ pub(super) fn definition(resource: &Resource) -> Value {
             },
             "versions": [version],
         },
-        "status": {
-            "acceptedNames": {"kind": resource.kind, "plural": resource.plural},
-            "conditions": [
-                {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts"},
-                {"type": "Established", "status": "True", "reason": "InitialNamesAccepted"},
-            ],
-            "storedVersions": [resource.version],
-        },
+    })
+}
+
+/// The status of a definition that is served.
+pub(super) fn established(definition: &Value, now: &str) -> Value {
+    let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "lastTransitionTime": now});
+    let spec = &definition["spec"];
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    let stored: Vec<&Value> = versions
+        .filter(|version| version["storage"] == true)
+        .map(|version| &version["name"])
+        .collect();
+    json!({
+        "acceptedNames": spec["names"],
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts"),
+            condition("Established", "InitialNamesAccepted"),
+        ],
+        "storedVersions": stored,
     })
 }
 
 /// The APIService of a group version: one with a Service behind it, or one the API server keeps itself.
 pub(super) fn api_service(resource: &Resource, available: bool) -> Value {
-    let (group, version) = (resource.group, resource.version);
+    let (group, version) = (&resource.group, &resource.version);
     let (status, reason) = if available {
         ("True", "Passed")
     } else {

@@ -34,7 +34,7 @@ fn find_misfits(
 ) {
     let mut report = |path: &Path, text: &str| problems.push(format!("{}: {text}", display(path)));
     match (&schema.form, value) {
-        (Form::Any, _)
+        (Form::Any | Form::Quantity, _)
         | (_, Value::Null)
         | (Form::Number(_), Value::Number(_))
         | (Form::Text(_), Value::String(_))

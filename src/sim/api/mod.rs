@@ -6,26 +6,36 @@
 //!                                                         └─ managed (who owns what) ─ typed ─ schema
 //! ```
 //!
-//! Served: nodes, pods, secrets, configmaps, namespaces, daemonsets, apiservices and customresourcedefinitions, and
-//! Calico's kinds in the groups of the deployment [`Mode`]; get, list (paged, selectors), create, update, merge patch,
-//! server-side apply and delete, each also as a dry run; whole objects or metadata only. Not served: watch, delete of
-//! collections, JSON and strategic patches, subresources, `generateName`, YAML bodies, `pattern` in schemas. An
-//! aggregated server shows the objects of the v1 group as they are: what libcalico does to their metadata is not done.
+//! Served: the kinds of Kubernetes' own that an installation of Calico consists of (`kubernetes.rs`), Calico's kinds in
+//! the groups of the deployment [`Mode`], and the kinds of every `CustomResourceDefinition` that is written; get, list
+//! (paged, selectors), create, update, merge patch, server-side apply and delete, each also as a dry run; whole objects or
+//! metadata only. Not served: watch, delete of collections, JSON and strategic patches, subresources, `generateName`, YAML
+//! bodies, `pattern` in schemas, a second version of one kind. An aggregated server shows the objects of the v1 group as
+//! they are: what libcalico does to their metadata is not done.
+//!
+//! Controllers act at once and are nobody's requests: definitions are established (`definitions.rs`), a `DaemonSet` gets
+//! its pods, and workloads their status (`workloads.rs`).
 //!
 //! Everything is counted, nothing is drawn: uids and resource versions come from counters, the clock is set and moves
 //! with each request.
 
 mod builtin;
+mod catalog;
 mod collection;
 mod commit;
 mod compare;
+mod control;
+mod definitions;
 mod discovery;
 mod fault;
 mod fields;
 mod fit;
+mod kubernetes;
 mod managed;
 mod merge;
 mod metadata;
+mod pods;
+mod quantity;
 mod read;
 mod request;
 mod resource;
@@ -37,27 +47,31 @@ mod service;
 mod status_error;
 mod store;
 mod typed;
+mod types;
 mod validate;
+mod workload_rules;
+mod workloads;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 
 pub use fault::{Fault, Gate, RequestRecord};
 pub use request::Verb;
 pub use status_error::StatusError;
+pub use workloads::Trouble;
 
+use catalog::Catalog;
 use collection::{Stored, text_at};
 use merge::merge_json;
 use request::Options;
-use resource::{Catalog, Origin, Resource, V3_GROUP};
-use schema::Schema;
+use resource::{Origin, Resource};
 use store::Store;
+use workloads::Controllers;
 use write::{Outcome, Write};
 
 /// How Calico's kinds are served.
@@ -78,6 +92,7 @@ pub struct ApiServer {
     gate: Arc<Mutex<Option<Gate>>>,
 }
 
+#[derive(Clone)]
 struct State {
     catalog: Catalog,
     store: Store,
@@ -86,6 +101,9 @@ struct State {
     int32: bool,
     /// Whether the aggregated server answers.
     aggregated_available: bool,
+    /// Whether definitions are established once they are written.
+    establish: bool,
+    controllers: Controllers,
 }
 
 impl std::fmt::Debug for ApiServer {
@@ -108,16 +126,37 @@ impl ApiServer {
     /// A server that knows nothing of Calico.
     #[must_use]
     pub fn bare() -> Self {
-        let state = State {
+        let mut state = State {
             catalog: Catalog::kubernetes(),
             store: Store::new(),
             requests: Vec::new(),
             writes: 0,
             int32: true,
             aggregated_available: true,
+            establish: true,
+            controllers: Controllers::default(),
         };
+        for name in kubernetes::NAMESPACES {
+            state.publish(kubernetes::namespace(name));
+        }
         Self {
             state: Arc::new(Mutex::new(state)),
+            gate: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    /// Another server that holds the same objects and serves the same kinds; nobody has asked it anything, and no gate
+    /// stands before it.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.state();
+        let copy = State {
+            requests: Vec::new(),
+            writes: 0,
+            ..state.clone()
+        };
+        Self {
+            state: Arc::new(Mutex::new(copy)),
             gate: Arc::new(Mutex::new(None)),
         }
     }
@@ -196,6 +235,7 @@ impl ApiServer {
         let resource = state.resource_of_kind(kind).ok()?;
         let (namespace, name) = name.rsplit_once('/').unwrap_or(("", name));
         let removed = state.store.remove(&resource, namespace, name)?;
+        state.follow_removal(&resource, &removed);
         Some(removed.seen_as(&resource))
     }
 
@@ -224,17 +264,17 @@ impl ApiServer {
             .collect()
     }
 
-    /// Every object but the server's own definitions, in one order: by group, kind and name.
+    /// Every object but definitions, `APIService`s and namespaces, in one order: by group, kind and name.
     #[must_use]
     pub fn dump(&self) -> Vec<Value> {
         let state = self.state();
-        let own = ["customresourcedefinitions", "apiservices"];
+        let own = ["customresourcedefinitions", "apiservices", "namespaces"];
         let resources = state
             .catalog
             .iter()
             .filter(|resource| resource.origin != Origin::Aggregated);
         resources
-            .filter(|resource| !own.contains(&resource.plural))
+            .filter(|resource| !own.contains(&&*resource.plural))
             .flat_map(|resource| {
                 let objects = state.store.collection(resource);
                 objects
@@ -271,106 +311,25 @@ impl ApiServer {
     pub fn resource_version(&self) -> u64 {
         self.state().store.resource_version()
     }
-
-    /// Has every request looked at first. The gate may use the server.
-    pub fn set_gate(&self, gate: impl Fn(&RequestRecord) -> Option<Fault> + Send + Sync + 'static) {
-        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(gate));
-    }
-
-    /// Lets all requests pass again.
-    pub fn clear_gate(&self) {
-        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// The server's time since 1970.
-    #[must_use]
-    pub fn now(&self) -> Duration {
-        self.state().store.now()
-    }
-
-    /// Sets the time, since 1970.
-    pub fn set_now(&self, now: Duration) {
-        self.state().store.set_now(now);
-    }
-
-    /// Moves the time on.
-    pub fn advance(&self, by: Duration) {
-        let mut state = self.state();
-        let now = state.store.now();
-        state.store.set_now(now + by);
-    }
-
-    /// How far the time moves with each request; one second at first.
-    pub fn set_tick(&self, tick: Duration) {
-        self.state().store.tick = tick;
-    }
-
-    /// Whether `format: int32` bounds a number, as it does from Kubernetes 1.36 on.
-    pub fn set_enforce_int32(&self, enforce: bool) {
-        self.state().int32 = enforce;
-    }
-
-    /// Whether Calico's own API server answers, where there is one: when not, its group gives 503 and its APIService is
-    /// not Available.
-    pub fn set_aggregated_available(&self, available: bool) {
-        let mut state = self.state();
-        state.aggregated_available = available;
-        state.publish_api_services();
-    }
-
-    /// Starts the migration to native v3 definitions: these are served beside the v1 ones, with objects of their own,
-    /// and so is `DatastoreMigration`, of which there is none yet.
-    pub fn serve_migration(&self) {
-        let mut state = self.state();
-        state.catalog.add_migration_group();
-        if !state.catalog.has_group(V3_GROUP) {
-            state.catalog.add_native_group(true);
-        }
-        state.publish_definitions();
-    }
-
-    /// Lets the lists that are being paged through expire: their next page gets 410.
-    pub fn expire_pages(&self) {
-        self.state().store.forget_snapshots();
-    }
-
-    /// Takes the schemas of these `CustomResourceDefinition`s in place of the built-in ones; definitions of kinds that
-    /// are not served are passed over. Returns how many were taken.
-    ///
-    /// # Errors
-    /// When a definition cannot be stored.
-    pub fn install_definitions(&self, definitions: &[Value]) -> Result<usize, StatusError> {
-        let mut state = self.state();
-        let mut taken = 0;
-        for definition in definitions {
-            let (group, plural) = (
-                text_at(definition, "/spec/group"),
-                text_at(definition, "/spec/names/plural"),
-            );
-            let Some(version) = definition.pointer("/spec/versions/0") else {
-                continue;
-            };
-            let schema = version
-                .pointer("/schema/openAPIV3Schema")
-                .map(Schema::of_custom_resource);
-            let status = version.pointer("/subresources/status").is_some();
-            let Some(schema) = schema else { continue };
-            if state.catalog.set_schema(group, plural, schema, status) {
-                taken += 1;
-                let mut published = definition.clone();
-                published["status"] = serde_json::json!({
-                    "conditions": [{"type": "Established", "status": "True", "reason": "InitialNamesAccepted"}],
-                    "storedVersions": [version["name"]],
-                });
-                let resource = state.resource_of_kind("customresourcedefinitions")?;
-                state.store_unchecked(&resource, "kube-apiserver", published)?;
-            }
-        }
-        Ok(taken)
-    }
 }
 
 impl State {
+    /// Does what controllers do once an object was written.
+    fn follow(&mut self, resource: &Resource, stored: &Arc<Stored>) {
+        if resource.plural == "customresourcedefinitions" {
+            self.follow_definition(stored.name());
+        }
+        self.settle_workload(resource, stored);
+    }
+
+    /// Does what controllers do once an object is gone.
+    fn follow_removal(&mut self, resource: &Resource, removed: &Stored) {
+        if resource.plural == "customresourcedefinitions" {
+            self.forget_definition(&removed.object);
+        }
+        self.settle_removal(resource, removed);
+    }
+
     fn resource_of(&self, object: &Value) -> Result<Arc<Resource>, StatusError> {
         let found = self.catalog.of_object(object).cloned();
         found.ok_or_else(|| {
@@ -398,6 +357,18 @@ impl State {
         manager: &str,
         object: Value,
     ) -> Result<Value, StatusError> {
+        let stored = self.store_unchecked_alone(resource, manager, object)?;
+        self.follow(resource, &stored);
+        Ok(stored.seen_as(resource))
+    }
+
+    /// [`store_unchecked`](Self::store_unchecked) that no controller sees.
+    fn store_unchecked_alone(
+        &mut self,
+        resource: &Resource,
+        manager: &str,
+        object: Value,
+    ) -> Result<Arc<Stored>, StatusError> {
         let namespace = text_at(&object, "/metadata/namespace").to_owned();
         let name = text_at(&object, "/metadata/name").to_owned();
         let unchecked = Resource {
@@ -415,44 +386,6 @@ impl State {
             warnings: Vec::new(),
         };
         let Outcome { stored, .. } = write.put_directly(&name, object)?;
-        Ok(stored.seen_as(resource))
-    }
-
-    /// Makes the definitions and `APIService`s objects of their own.
-    fn publish_definitions(&mut self) {
-        let custom: Vec<Arc<Resource>> = self
-            .catalog
-            .iter()
-            .filter(|resource| resource.origin == Origin::Custom)
-            .cloned()
-            .collect();
-        for resource in custom {
-            self.publish(discovery::definition(&resource));
-        }
-        self.publish_api_services();
-    }
-
-    fn publish_api_services(&mut self) {
-        let mut groups: Vec<Arc<Resource>> = self
-            .catalog
-            .iter()
-            .filter(|resource| resource.origin != Origin::BuiltIn)
-            .cloned()
-            .collect();
-        groups.dedup_by(|next, first| next.group == first.group);
-        for resource in groups {
-            let available = resource.origin != Origin::Aggregated || self.aggregated_available;
-            self.publish(discovery::api_service(&resource, available));
-        }
-    }
-
-    fn publish(&mut self, object: Value) {
-        if let Ok(resource) = self.resource_of(&object) {
-            let stored = self.store_unchecked(&resource, "kube-apiserver", object);
-            debug_assert!(
-                stored.is_ok(),
-                "the server's own objects have names: {stored:?}"
-            );
-        }
+        Ok(stored)
     }
 }

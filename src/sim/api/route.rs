@@ -11,7 +11,7 @@ use super::resource::{Origin, Resource};
 use super::status_error::StatusError;
 use super::validate::Checks;
 use super::write::{Deleted, Write};
-use super::{State, discovery};
+use super::{State, discovery, kubernetes};
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -160,7 +160,9 @@ impl State {
                 .any(|other| other.group == address.group && other.origin == Origin::BuiltIn);
             let message = "the server could not find the requested resource";
             return if built_in {
-                Reply::refusal(&StatusError::new(404, "NotFound", message))
+                let mut body = StatusError::new(404, "NotFound", message).body();
+                body["details"] = json!({});
+                Reply::json(404, &body)
             } else {
                 Reply::text(404, NOWHERE)
             };
@@ -199,12 +201,21 @@ impl State {
             }
             Verb::Delete if !name.is_empty() => {
                 let delete = DeleteOptions::of_body(&incoming.body, &options)?;
-                self.write(incoming, address, resource, &options)
-                    .delete(name, &delete)
-                    .map(|deleted| match deleted {
-                        Deleted::Held(stored) => Reply::json(200, &form.of(resource, &stored)),
-                        Deleted::Gone { uid } => Reply::json(200, &success(resource, name, &uid)),
-                    })
+                let mut write = self.write(incoming, address, resource, &options);
+                Ok(match write.delete(name, &delete)? {
+                    Deleted::Held(stored) => Reply::json(200, &form.of(resource, &stored)),
+                    Deleted::Gone { uid, stored } => {
+                        if !delete.dry_run {
+                            self.follow_removal(resource, &stored);
+                        }
+                        if resource.origin == Origin::BuiltIn
+                            && kubernetes::shows_what_it_deleted(&resource.kind)
+                        {
+                            return Ok(Reply::json(200, &form.of(resource, &stored)));
+                        }
+                        Reply::json(200, &success(resource, name, &uid))
+                    }
+                })
             }
             Verb::Create | Verb::Update | Verb::Apply | Verb::Patch => {
                 if name.is_empty() != (incoming.verb == Verb::Create) {
@@ -256,6 +267,9 @@ impl State {
         let warnings = std::mem::take(&mut write.warnings);
         let reply = match outcome {
             Ok(outcome) => {
+                if !options.dry_run {
+                    self.follow(resource, &outcome.stored);
+                }
                 let status = if outcome.created { 201 } else { 200 };
                 Reply::json(status, &form.of(resource, &outcome.stored))
             }
@@ -281,7 +295,7 @@ fn unavailable() -> Reply {
 fn success(resource: &Resource, name: &str, uid: &str) -> Value {
     let mut details = json!({"name": name, "kind": resource.plural, "uid": uid});
     if !resource.group.is_empty() {
-        details["group"] = resource.group.into();
+        details["group"] = (*resource.group).into();
     }
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }

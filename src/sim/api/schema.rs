@@ -14,6 +14,10 @@ pub(super) struct Schema {
     pub(super) nullable: bool,
     pub(super) default: Option<Value>,
     pub(super) rules: Vec<Rule>,
+    /// Whether nothing, zero or false is as good as no field: a plain field of one of Kubernetes' own structs.
+    pub(super) left_out_when_empty: bool,
+    /// Whether it is a struct inside another, which is always there.
+    pub(super) in_place: bool,
 }
 
 /// Which values there may be.
@@ -21,6 +25,8 @@ pub(super) struct Schema {
 pub(super) enum Form {
     /// Anything (`x-kubernetes-preserve-unknown-fields`): maps are merged key by key, lists as a whole.
     Any,
+    /// An amount, which is written in one of several ways.
+    Quantity,
     Boolean,
     Number(NumberForm),
     Text(TextForm),
@@ -88,6 +94,8 @@ pub(super) static ANY: Schema = Schema {
     nullable: true,
     default: None,
     rules: Vec::new(),
+    left_out_when_empty: false,
+    in_place: false,
 };
 
 impl Schema {
@@ -97,6 +105,8 @@ impl Schema {
             nullable: false,
             default: None,
             rules: Vec::new(),
+            left_out_when_empty: false,
+            in_place: false,
         }
     }
 
@@ -164,6 +174,16 @@ impl Schema {
                 .iter()
                 .map(rule_of)
                 .collect(),
+            left_out_when_empty: false,
+            in_place: false,
+        }
+    }
+
+    /// The value a field of a map has when nobody gives it one: items of lists are told apart by it too.
+    pub(super) fn default_of(&self, field: &str) -> Option<&Value> {
+        match &self.form {
+            Form::Map(map) => map.fields.get(field)?.default.as_ref(),
+            _ => None,
         }
     }
 
@@ -195,7 +215,7 @@ impl MapForm {
 /// `ObjectMeta`: labels and annotations are merged by key, finalizers are a set, owner references are keyed by uid
 /// and whole
 /// (`meta/v1/types.go`).
-fn object_meta() -> Schema {
+pub(super) fn object_meta() -> Schema {
     let texts = || Schema::record(BTreeMap::new(), Some(Schema::text()));
     let owner = Schema::of(Form::Map(MapForm {
         fields: BTreeMap::from([("uid".to_owned(), Schema::text())]),

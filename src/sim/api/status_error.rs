@@ -33,7 +33,7 @@ impl StatusError {
         self.details.insert("name".to_owned(), name.into());
         if !resource.group.is_empty() {
             self.details
-                .insert("group".to_owned(), resource.group.into());
+                .insert("group".to_owned(), (*resource.group).into());
         }
         self.details.insert("kind".to_owned(), kind.into());
         self
@@ -54,7 +54,20 @@ impl StatusError {
             "NotFound",
             format!("{} \"{name}\" not found", resource.qualified()),
         )
-        .about(resource, resource.plural, name)
+        .about(resource, &resource.plural, name)
+    }
+
+    /// Nothing can be made in a namespace that is not there.
+    pub(super) fn namespace_not_found(namespace: &str) -> Self {
+        let mut error = Self::new(
+            404,
+            "NotFound",
+            format!("namespaces \"{namespace}\" not found"),
+        );
+        for (key, value) in [("name", namespace), ("kind", "namespaces")] {
+            error.details.insert(key.to_owned(), value.into());
+        }
+        error
     }
 
     pub(super) fn already_exists(resource: &Resource, name: &str, deleting: bool) -> Self {
@@ -68,7 +81,7 @@ impl StatusError {
             "AlreadyExists",
             format!("{prefix}{} \"{name}\" already exists", resource.qualified()),
         )
-        .about(resource, resource.plural, name)
+        .about(resource, &resource.plural, name)
     }
 
     pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
@@ -76,14 +89,14 @@ impl StatusError {
             "Operation cannot be fulfilled on {} \"{name}\": {why}",
             resource.qualified()
         );
-        Self::new(409, "Conflict", message).about(resource, resource.plural, name)
+        Self::new(409, "Conflict", message).about(resource, &resource.plural, name)
     }
 
     /// The form in which a delete's own check of its preconditions answers: with the kind where others have the resource.
     pub(super) fn delete_conflict(resource: &Resource, name: &str, why: &str) -> Self {
-        let qualified = resource.qualify(resource.kind);
+        let qualified = resource.qualify(&resource.kind);
         let message = format!("Operation cannot be fulfilled on {qualified} \"{name}\": {why}");
-        Self::new(409, "Conflict", message).about(resource, resource.kind, name)
+        Self::new(409, "Conflict", message).about(resource, &resource.kind, name)
     }
 
     /// The resource version given is not the current one.
@@ -109,7 +122,7 @@ impl StatusError {
 
     /// Fields with unfit values in an object of this resource.
     pub(super) fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
-        Self::invalid_kind(&resource.qualify(resource.kind), name, errors)
+        Self::invalid_kind(&resource.qualify(&resource.kind), name, errors)
     }
 
     /// Fields with unfit values in something of this `Kind.group`, such as the options of a request.
@@ -232,6 +245,16 @@ impl FieldError {
             field,
             "FieldValueDuplicate",
             &format!("Duplicate value: {value}"),
+            "",
+        )
+    }
+
+    /// Nothing there that the value names.
+    pub(super) fn not_found(field: &str, value: &Value) -> Self {
+        Self::new(
+            field,
+            "FieldValueNotFound",
+            &format!("Not found: {value}"),
             "",
         )
     }

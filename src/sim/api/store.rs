@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collection::{Collection, Stored, text_at};
-use super::resource::Resource;
+use super::resource::{Resource, Word};
 
 /// How many lists can be paged through at a time; older ones expire.
 const SNAPSHOTS: usize = 32;
@@ -13,11 +13,11 @@ const SNAPSHOTS: usize = 32;
 /// 2026-01-01T00:00:00Z.
 const EPOCH: u64 = 1_767_225_600;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
-    collections: BTreeMap<&'static str, Arc<Collection>>,
+    collections: BTreeMap<Word, Arc<Collection>>,
     /// What lists that are being paged through saw, by place and resource version.
-    snapshots: BTreeMap<(u64, &'static str), Arc<Collection>>,
+    snapshots: BTreeMap<(u64, Word), Arc<Collection>>,
     resource_version: u64,
     uids: u64,
     now: Duration,
@@ -39,7 +39,7 @@ impl Store {
 
     pub(super) fn collection(&self, resource: &Resource) -> Arc<Collection> {
         self.collections
-            .get(resource.storage)
+            .get(&*resource.storage)
             .cloned()
             .unwrap_or_default()
     }
@@ -51,7 +51,7 @@ impl Store {
         name: &str,
     ) -> Option<Arc<Stored>> {
         self.collections
-            .get(resource.storage)?
+            .get(&*resource.storage)?
             .get(&key(namespace, name))
             .cloned()
     }
@@ -65,7 +65,10 @@ impl Store {
             stored.name(),
         );
         let stored = Arc::new(stored);
-        let collection = self.collections.entry(resource.storage).or_default();
+        let collection = self
+            .collections
+            .entry(resource.storage.clone())
+            .or_default();
         Arc::make_mut(collection).insert(&key, Arc::clone(&stored));
         stored
     }
@@ -77,10 +80,23 @@ impl Store {
         namespace: &str,
         name: &str,
     ) -> Option<Arc<Stored>> {
-        let collection = self.collections.get_mut(resource.storage)?;
+        let collection = self.collections.get_mut(&*resource.storage)?;
         let removed = Arc::make_mut(collection).remove(&key(namespace, name))?;
         self.resource_version += 1;
         Some(removed)
+    }
+
+    /// Whether there is a namespace of this name.
+    pub(super) fn has_namespace(&self, name: &str) -> bool {
+        let namespaces = self.collections.get("namespaces");
+        namespaces.is_some_and(|namespaces| namespaces.get(name).is_some())
+    }
+
+    /// Forgets every object of a place.
+    pub(super) fn clear(&mut self, place: &str) {
+        if self.collections.remove(place).is_some() {
+            self.resource_version += 1;
+        }
     }
 
     /// Keeps what a list sees now, so that its next pages see the same.
@@ -90,14 +106,17 @@ impl Store {
         version: u64,
         seen: Arc<Collection>,
     ) {
-        self.snapshots.insert((version, resource.storage), seen);
+        let place = (version, resource.storage.clone());
+        self.snapshots.insert(place, seen);
         while self.snapshots.len() > SNAPSHOTS {
             self.snapshots.pop_first();
         }
     }
 
     pub(super) fn snapshot(&self, resource: &Resource, version: u64) -> Option<Arc<Collection>> {
-        self.snapshots.get(&(version, resource.storage)).cloned()
+        self.snapshots
+            .get(&(version, resource.storage.clone()))
+            .cloned()
     }
 
     pub(super) fn forget_snapshots(&mut self) {
@@ -111,6 +130,11 @@ impl Store {
     /// The uid the next object gets.
     pub(super) fn next_uid(&self) -> String {
         format!("00000000-0000-4000-8000-{:012x}", self.uids + 1)
+    }
+
+    /// How many objects there have been so far.
+    pub(super) fn objects_made(&self) -> u64 {
+        self.uids
     }
 
     /// Uses up the uid of an object that was created, were it for a dry run.

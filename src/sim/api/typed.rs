@@ -46,7 +46,10 @@ pub(super) fn element_of(list: &ListForm, item: &Value) -> Element {
     match &list.kind {
         ListKind::Keyed(keys) => Element::Key(
             keys.iter()
-                .filter_map(|key| item.get(key).map(|value| (key.clone(), value.to_string())))
+                .filter_map(|key| {
+                    let value = item.get(key).or_else(|| list.items.default_of(key))?;
+                    Some((key.clone(), value.to_string()))
+                })
                 .collect(),
         ),
         ListKind::Set | ListKind::Atomic => Element::Item(item.to_string()),

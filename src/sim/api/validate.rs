@@ -142,7 +142,7 @@ fn check_value(
         return;
     }
     match (&schema.form, value) {
-        (Form::Any, _) | (Form::Boolean, Value::Bool(_)) => {}
+        (Form::Any | Form::Quantity, _) | (Form::Boolean, Value::Bool(_)) => {}
         (Form::Number(form), Value::Number(number)) => {
             if form.integer && is_fraction(number) {
                 let format = form.format.as_deref();
@@ -425,7 +425,7 @@ fn joined(path: &str, name: &str) -> String {
 
 fn type_name(form: &Form) -> &'static str {
     match form {
-        Form::Any => "",
+        Form::Any | Form::Quantity => "",
         Form::Boolean => "boolean",
         Form::Number(number) if number.integer => "integer",
         Form::Number(_) => "number",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::collection::{Stored, text_at};
+use super::kubernetes;
 use super::managed::{Managers, Writer};
 use super::merge::merge_json;
 use super::metadata::{check_name, drop_empty_metadata, has_finalizers, metadata};
@@ -38,8 +39,8 @@ pub(super) struct Outcome {
 
 /// How a delete ended.
 pub(super) enum Deleted {
-    /// It is gone; its uid.
-    Gone { uid: String },
+    /// It is gone; its uid, and what it was.
+    Gone { uid: String, stored: Arc<Stored> },
     /// Finalizers keep it.
     Held(Arc<Stored>),
 }
@@ -60,7 +61,7 @@ impl Write<'_> {
         if name.is_empty() {
             return Err(StatusError::bad_request("name must be provided"));
         }
-        validate::fill_defaults(&self.resource.schema, &mut object);
+        self.complete(&mut object);
         match self.store.find(self.resource, self.namespace, name) {
             None => {
                 metadata(&mut object).remove("resourceVersion");
@@ -97,9 +98,11 @@ impl Write<'_> {
             api_version: &api_version,
             now: &now,
         };
+        let mut before = self.bare_object();
+        kubernetes::add_structs(&self.resource.schema, &mut before);
         let managers = known.after_update(
             &self.resource.schema,
-            &self.bare_object(),
+            &before,
             &object,
             &writer,
             self.resource.reset_field(),
@@ -118,7 +121,7 @@ impl Write<'_> {
             .seen_uid(text_at(&existing.object, "/metadata/uid"));
         let given = text_at(&object, "/metadata/uid");
         if !given.is_empty() && given != live_uid {
-            let (group, plural) = (self.resource.group, self.resource.plural);
+            let (group, plural) = (&self.resource.group, &self.resource.plural);
             let root = if self.options.dry_run {
                 ""
             } else {
@@ -152,7 +155,7 @@ impl Write<'_> {
             return Err(StatusError::invalid_kind("", "", &[error]));
         }
         validate::drop_nulls(&self.resource.schema, &mut object);
-        validate::fill_defaults(&self.resource.schema, &mut object);
+        self.complete(&mut object);
         drop_empty_metadata(&mut object);
         self.place_in_namespace(&mut object)?;
         check_name(&object, name)?;
@@ -188,7 +191,7 @@ impl Write<'_> {
             self.resource.reset_field(),
         )?;
         let mut object = applied.object.unwrap_or(live);
-        validate::fill_defaults(&schema, &mut object);
+        self.complete(&mut object);
         self.place_in_namespace(&mut object)?;
         if let Some(stored) = existing {
             check_name(&object, name)?;
@@ -243,10 +246,16 @@ impl Write<'_> {
                 self.mark_deleting(&existing, options.dry_run),
             ));
         }
+        let mut last = Stored::clone(&existing);
         if !options.dry_run {
             self.store.remove(self.resource, self.namespace, name);
+            let version = self.store.resource_version().to_string();
+            last.object["metadata"]["resourceVersion"] = version.into();
         }
-        Ok(Deleted::Gone { uid })
+        Ok(Deleted::Gone {
+            uid,
+            stored: Arc::new(last),
+        })
     }
 
     fn mark_deleting(&mut self, existing: &Arc<Stored>, dry_run: bool) -> Arc<Stored> {
@@ -273,9 +282,19 @@ impl Write<'_> {
         found.ok_or_else(|| StatusError::not_found(self.resource, name))
     }
 
+    /// Adds what the server adds to every object before it looks at it.
+    pub(super) fn complete(&self, object: &mut Value) {
+        let (kind, schema) = (&self.resource.kind, &self.resource.schema);
+        if self.resource.origin == Origin::BuiltIn {
+            kubernetes::complete(kind, schema, object);
+        } else {
+            validate::fill_defaults(schema, object);
+        }
+    }
+
     /// The body of a POST or PUT as an object of this kind: known fields only, defaults filled in.
     fn decode(&mut self, body: &[u8]) -> Result<Value, StatusError> {
-        let (kind, version) = (self.resource.kind, self.resource.version);
+        let (kind, version) = (&*self.resource.kind, &*self.resource.version);
         let mut object: Value = serde_json::from_slice(body).map_err(|error| {
             StatusError::bad_request(format!(
                 "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
@@ -309,16 +328,16 @@ impl Write<'_> {
             return Err(StatusError::bad_request(message));
         }
         validate::drop_nulls(&self.resource.schema, &mut object);
-        validate::fill_defaults(&self.resource.schema, &mut object);
+        self.complete(&mut object);
         drop_empty_metadata(&mut object);
         Ok(object)
     }
 
     /// The validation of a custom resource's kind, which comes before all other (`ValidateTypeMeta`).
     fn wrong_kind(&self, object: &Value) -> StatusError {
-        let (given, kind) = (text_at(object, "/kind"), self.resource.kind);
+        let (given, kind) = (text_at(object, "/kind"), &*self.resource.kind);
         if self.resource.origin == Origin::BuiltIn {
-            let version = self.resource.version;
+            let version = &self.resource.version;
             let message = format!("{given} in version \"{version}\" cannot be handled as a {kind}");
             return StatusError::bad_request(message);
         }
@@ -370,8 +389,10 @@ impl Write<'_> {
                 text_at(config, "/metadata/namespace"),
                 text_at(config, "/metadata/name"),
             );
+            let group = &self.resource.group;
+            let version = &self.resource.version;
             let message = format!(
-                "failed to create typed patch object ({namespace}/{name}; {given_version}, Kind={given_kind}): {problem}"
+                "failed to create typed patch object ({namespace}/{name}; {group}/{version}, Kind={given_kind}): {problem}"
             );
             return Err(StatusError::unexpected(message));
         }
@@ -387,7 +408,7 @@ impl Write<'_> {
     pub(super) fn request_view(&self, stored: &Stored) -> Value {
         let mut object = stored.object.clone();
         object["apiVersion"] = self.resource.api_version().into();
-        object["kind"] = self.resource.kind.into();
+        object["kind"] = (*self.resource.kind).into();
         object
     }
 

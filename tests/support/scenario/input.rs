@@ -12,6 +12,15 @@ pub struct Scenario {
     /// How Calico's kinds are served.
     #[serde(default)]
     pub mode: Served,
+    /// What of Calico is there before the first hook.
+    #[serde(default)]
+    pub calico: Calico,
+    /// Whether the charm's record of what it installed is there too.
+    #[serde(default = "yes")]
+    pub recorded: bool,
+    /// Whether the outcome shows what is installed.
+    #[serde(default)]
+    pub show: Show,
     /// Whether the API server bounds numbers of format int32, as Kubernetes 1.36 does.
     #[serde(default = "yes")]
     pub int32: bool,
@@ -46,6 +55,32 @@ pub enum Served {
     Aggregated,
     /// Definitions in `projectcalico.org/v3`.
     NativeV3,
+}
+
+/// What of Calico is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calico {
+    /// What this charm installs for the scenario's options, everything ready.
+    #[default]
+    Installed,
+    /// Nothing; Calico's kinds are those that [`Served`] says.
+    Absent,
+    /// Calico on the Kubernetes datastore as somebody else installed it.
+    Foreign,
+    /// An Installation of the tigera operator.
+    Operator,
+}
+
+/// What of the cluster the outcome shows beside Calico's own objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Show {
+    /// Nothing.
+    #[default]
+    Objects,
+    /// Names, images and environment of what is installed.
+    Manifests,
 }
 
 /// A unit and its machine.
@@ -132,6 +167,9 @@ pub struct Step {
     pub aggregated_available: Option<bool>,
     /// The migration to native v3 definitions starts.
     pub migration: bool,
+    /// Why the pods of a Node, or a Deployment, are not ready from now on; null when they are again, `lagging` when they
+    /// keep an old template.
+    pub trouble: BTreeMap<String, Option<String>>,
     /// The unit that leads from now on.
     pub leader: Option<String>,
     /// Units that go as Juju lets them go: cni-relation-broken and remove on each, fabric-relation-departed on the rest.

@@ -10,6 +10,7 @@
 )]
 
 pub mod input;
+pub mod installed;
 pub mod juju;
 mod machine;
 mod shown;
@@ -20,12 +21,13 @@ use std::fmt::Write;
 use calico_charm::charm::{Access, Surroundings, run_hook};
 use calico_charm::host::Host;
 use calico_charm::juju::JujuContext;
-use calico_charm::sim::api::{ApiServer, Mode};
+use calico_charm::manifests::Document;
+use calico_charm::sim::api::{self, ApiServer, Mode};
 use calico_charm::sim::juju::Call;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use input::{Observed, Scenario, Served, Step, Unit};
+use input::{Calico, Observed, Scenario, Served, Show, Step, Unit};
 use juju::Juju;
 use machine::SimulatedMachine;
 
@@ -39,6 +41,7 @@ pub struct World {
     runtime: Runtime,
     /// One paragraph a hook: its status, and what it logged.
     pub story: String,
+    show: Show,
     /// The cluster in place of `server`, which then stays empty.
     elsewhere: Option<Box<dyn Cluster>>,
 }
@@ -55,6 +58,10 @@ pub trait Cluster {
     fn merge(&self, manager: &str, kind: &str, name: &str, patch: &Value);
     /// Takes an object away.
     fn remove(&self, kind: &str, name: &str);
+    /// Applies documents as this charm does.
+    fn apply(&self, documents: &[Document]);
+    /// Does what the controllers of workloads do, where there are none.
+    fn settle(&self);
 }
 
 /// What a hook left behind.
@@ -78,20 +85,30 @@ impl World {
 
     /// Sets a scenario up in a cluster of its own, or elsewhere.
     pub fn new_in(scenario: &Scenario, elsewhere: Option<Box<dyn Cluster>>) -> Self {
-        let server = ApiServer::bare();
-        if let Some(mode) = api_mode(scenario.mode) {
-            server.install(mode);
+        let server = match &elsewhere {
+            Some(_) => ApiServer::bare(),
+            None => installed::server(scenario, api_mode(scenario.mode)),
+        };
+        let world = Self::on(server, scenario, elsewhere);
+        if let Some(cluster) = &world.elsewhere
+            && scenario.calico == Calico::Installed
+        {
+            cluster.apply(&installed::documents(scenario));
         }
-        server.set_enforce_int32(scenario.int32);
+        world.observe(&installed::of_others(scenario.calico));
+        world.observe(&scenario.observed);
+        world
+    }
+
+    /// The units of a scenario, with this server or elsewhere; what else is there is as it is.
+    fn on(server: ApiServer, scenario: &Scenario, elsewhere: Option<Box<dyn Cluster>>) -> Self {
         let mut world = Self {
             juju: Juju::new(),
             server,
             machines: BTreeMap::new(),
-            runtime: Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime needs no more than the process has"),
+            runtime: runtime(),
             story: String::new(),
+            show: scenario.show,
             elsewhere,
         };
         world.juju.set_options(&scenario.options);
@@ -104,7 +121,6 @@ impl World {
         if !from_the_start {
             world.juju.settle();
         }
-        world.observe(&scenario.observed);
         world
     }
 
@@ -168,6 +184,10 @@ impl World {
         if step.migration {
             self.server.serve_migration();
         }
+        for (place, trouble) in &step.trouble {
+            let trouble = trouble.as_deref().map(api_trouble);
+            self.server.set_trouble(place, trouble);
+        }
         self.observe(&step.observed);
         if let Some(leader) = &step.leader {
             self.juju.elect(leader);
@@ -228,6 +248,9 @@ impl World {
 
     /// Runs one hook with this way to the Kubernetes API.
     pub fn run_with(&mut self, unit: &str, hook: &str, access: &Access) -> Outcome {
+        if let Some(cluster) = &self.elsewhere {
+            cluster.settle();
+        }
         let writes = self.server.write_count();
         let running = self.juju.begin(unit, hook);
         let context = JujuContext::from_variables(running.tools.environment());
@@ -289,7 +312,7 @@ impl World {
 
     /// The objects at this moment.
     pub fn objects(&self) -> String {
-        shown::objects(&self.server)
+        shown::objects(&self.server, self.show)
     }
 
     /// One field of `spec`.
@@ -353,6 +376,23 @@ impl World {
                 }]);
             }
         }
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs no more than the process has")
+}
+
+fn api_trouble(reason: &str) -> api::Trouble {
+    match reason {
+        "lagging" => api::Trouble::Lagging,
+        reason => api::Trouble::Waiting {
+            reason: reason.to_owned(),
+            message: format!("the kubelet's sentence on {reason}"),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of the server, each through the HTTP service as a client meets it.
 
 mod applying;
+mod installing;
 mod listing;
 mod objects;
 mod serving;
