@@ -14,6 +14,8 @@ pub enum StatusKind {
     Active,
     /// Something else has to happen first; the charm goes on by itself.
     Waiting,
+    /// The charm is at work on something that takes more than one hook.
+    Maintenance,
     /// The operator has to do something.
     Blocked,
 }
@@ -25,6 +27,7 @@ impl StatusKind {
         match self {
             Self::Active => "active",
             Self::Waiting => "waiting",
+            Self::Maintenance => "maintenance",
             Self::Blocked => "blocked",
         }
     }
@@ -53,6 +56,12 @@ impl Status {
     #[must_use]
     pub fn waiting(message: impl fmt::Display) -> Self {
         Self::new(StatusKind::Waiting, &message.to_string())
+    }
+
+    /// The charm is at work on something that takes more than one hook.
+    #[must_use]
+    pub fn maintenance(message: impl fmt::Display) -> Self {
+        Self::new(StatusKind::Maintenance, &message.to_string())
     }
 
     /// The operator has to do something.

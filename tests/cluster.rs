@@ -103,7 +103,8 @@ impl Set {
         let text = text
             .replace("${group}", self.group)
             .replace("${deleted}", deleted);
-        Scenario::parse(&format!("mode: {mode}\n{text}"))
+        // What the charm installs would take the place of these definitions.
+        Scenario::parse(&format!("mode: {mode}\ncalico: foreign\n{text}"))
     }
 
     /// Whether the API server takes AS numbers above 2147483647 in this set (`format: int32`, Kubernetes 1.36).

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use kube::client::Body;
 use serde_json::{Value, json};
 
 use support::control_plane::{ControlPlane, skip_note};
@@ -321,6 +322,22 @@ async fn the_ordinary_user_may_do_nothing() {
         refusal.contains(r#"User "ordinary" cannot list"#),
         "{refusal}"
     );
+}
+
+/// One connection for all requests that run side by side.
+#[tokio::test]
+async fn requests_go_over_http_2() {
+    let Some(plane) = ControlPlane::shared_or_skip("requests_go_over_http_2") else {
+        return;
+    };
+    let request = http::Request::get("/version").body(Body::empty());
+    let answer = plane
+        .client()
+        .await
+        .send(request.expect("a path"))
+        .await
+        .expect("it is up");
+    assert_eq!(answer.version(), http::Version::HTTP_2);
 }
 
 #[tokio::test]

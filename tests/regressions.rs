@@ -477,9 +477,10 @@ fn ck_4_6_13_subnets_are_matched_by_every_address_but_the_fans() {
 #[test]
 fn ck_4_6_14_a_node_that_comes_late_costs_nothing_but_time() {
     let unit = json!({"hostname": "node-a", "addresses": ["10.0.0.10/24"], "leader": true});
-    let mut world = world(
-        &json!({"options": {"global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]"}, "units": {"calico/0": unit}}),
-    );
+    let mut world = world(&json!({
+        "calico": "foreign", "options": {"global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]"},
+        "units": {"calico/0": unit},
+    }));
     let outcome = world.run("calico/0", "config-changed");
     assert_eq!(
         outcome.status,
@@ -748,7 +749,11 @@ fn ks_e_10_a_peer_that_is_no_longer_named_goes() {
 
 #[test]
 fn pl_e_12_the_recipes_as_number_is_taken_where_it_can_be() {
-    let mut world = one_unit(&json!({"unit-as-numbers": "{0: 4200000101}"}));
+    let unit = json!({"node": "node-a", "addresses": ["10.0.0.10/24"], "leader": true});
+    // Calico's own definitions, which this charm's documents widen.
+    let mut world = world(&json!({
+        "calico": "foreign", "options": {"unit-as-numbers": "{0: 4200000101}"}, "units": {"calico/0": unit},
+    }));
     assert_eq!(
         world.run("calico/0", "config-changed").status,
         "active: Ready"

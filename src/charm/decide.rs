@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::facts::CNI;
+use super::install::Installation;
 use super::observe::Observed;
 use super::reconcile::{Stop, Work};
 use super::report::counted;
@@ -29,26 +30,41 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         &self,
         kubernetes: &Kubernetes,
         mode: Mode,
+        installation: Installation,
         mut observed: Observed,
         report: &mut Report,
     ) -> Result<Plan, Stop> {
         self.refuse_other_applications(observed.configuration.as_ref())?;
+        let unit_plan = self.own_plan(kubernetes, mode, &mut observed).await?;
+        if !self.juju.leader {
+            return Ok(unit_plan);
+        }
+        self.with_cluster(kubernetes, mode, installation, unit_plan, &observed, report)
+            .await
+    }
+
+    /// What this unit writes for itself, taking over from a unit that is gone where there is one.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub async fn own_plan(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        observed: &mut Observed,
+    ) -> Result<Plan, Stop> {
         let predecessor = self.predecessor(&observed.node).await?;
         if let Some(predecessor) = &predecessor {
             let peers = self.peers_of(kubernetes, mode, predecessor).await?;
             observed.peers.extend(peers);
         }
         let unit_plan = self
-            .unit_plan(kubernetes, mode, &mut observed, predecessor.as_ref())
+            .unit_plan(kubernetes, mode, observed, predecessor.as_ref())
             .await?;
         let global = self.juju.leader.then_some(self.config.global_as_number);
         let configuration = observed.configuration.as_ref();
         int32::refuse(kubernetes, mode, &unit_plan, global, configuration).await?;
-        if !self.juju.leader {
-            return Ok(unit_plan);
-        }
-        self.with_cluster(kubernetes, mode, unit_plan, &observed, report)
-            .await
+        Ok(unit_plan)
     }
 
     async fn unit_plan(
@@ -78,10 +94,15 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         )?)
     }
 
-    async fn with_cluster(
+    /// The plan with what the leader writes for the cluster round it.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub async fn with_cluster(
         &self,
         kubernetes: &Kubernetes,
         mode: Mode,
+        installation: Installation,
         unit_plan: Plan,
         observed: &Observed,
         report: &mut Report,
@@ -96,7 +117,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             (configuration, None)
         };
         let mut first: Vec<Step> = early.into_iter().collect();
-        first.extend(mtu_step(&intent, observed.calico_config.as_ref(), report));
+        if installation == Installation::Elsewhere {
+            first.extend(mtu_step(&intent, observed.calico_config.as_ref(), report));
+        }
         let (mut disable, mut remove) = (Vec::new(), Vec::new());
         if let (Some(intents), Some(pools)) = (intent.pools(), &observed.pools) {
             let blocks = self
@@ -124,7 +147,11 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         Ok(plan)
     }
 
-    fn refuse_other_applications(&self, configuration: Option<&Live>) -> Result<(), Blocked> {
+    /// One cluster takes one application of this charm.
+    ///
+    /// # Errors
+    /// When another one has configured it.
+    pub fn refuse_other_applications(&self, configuration: Option<&Live>) -> Result<(), Blocked> {
         let other = configuration
             .and_then(Live::owner)
             .filter(|owner| *owner != self.identity.owner);
@@ -182,6 +209,14 @@ fn mtu_step(intent: &ClusterIntent, live: Option<&Live>, report: &mut Report) ->
     if !wanted && !live.charm_fields(section).contains(VETH_MTU) {
         return None;
     }
+    // Where this charm has installed the ConfigMap once, an apply of one key would take all the others away.
+    let applied = live.applied_fields(section);
+    if applied.iter().any(|key| *key != VETH_MTU) {
+        if wanted {
+            report.note("veth-mtu has no effect before sync-resources".to_owned());
+        }
+        return None;
+    }
     plan_apply(calico_config(intent), Some(live))
 }
 
@@ -197,14 +232,15 @@ fn stays(pool: &DoomedPool) -> String {
     )
 }
 
-fn two_applications(application: &str, model: &str) -> Blocked {
+pub(super) fn two_applications(application: &str, model: &str) -> Blocked {
     Blocked {
         message: format!(
             "this cluster's Calico is configured by application {application} of model {model}"
         ),
         remedy: "one cluster takes one application of this charm: remove one of the two. What a removed one left behind \
                  goes with: kubectl label bgpconfigurations.crd.projectcalico.org default app.kubernetes.io/managed-by- ; \
-                 kubectl annotate nodes --all calico.juju.is/unit-"
+                 kubectl -n kube-system label daemonset calico-node app.kubernetes.io/managed-by- ; \
+                 kubectl annotate nodes --all calico.juju.is/unit- ; juju run calico/leader sync-resources then takes Calico over"
             .to_owned(),
     }
 }

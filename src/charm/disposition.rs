@@ -59,8 +59,8 @@ pub fn int32_status(number: &str) -> String {
 pub fn obstacle(obstacle: &Obstacle) -> (Status, &'static str) {
     match obstacle {
         Obstacle::NoCrds => (
-            Status::waiting("Waiting for Calico's CRDs"),
-            "neither projectcalico.org nor crd.projectcalico.org is served: install Calico with the Kubernetes datastore",
+            Status::waiting("Waiting for the leader to install Calico"),
+            "neither projectcalico.org nor crd.projectcalico.org is served: the leader brings Calico's definitions, see its status",
         ),
         Obstacle::Migrating => (
             Status::waiting("Waiting for Calico's datastore migration to end"),

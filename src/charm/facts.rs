@@ -1,11 +1,14 @@
 //! What Juju says in this hook, read with as few hook tools and as few waits as possible. Performs IO.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
 
 use futures::future::try_join_all;
 use futures::try_join;
 
 use super::HookError;
+use super::install::RESOURCE;
 use crate::config::RawConfig;
 use crate::juju::JujuContext;
 use crate::juju::network::unit_addresses;
@@ -44,6 +47,10 @@ pub struct JujuFacts {
     pub fabric: Option<Relation>,
     /// Who belongs to the application, for the leader.
     pub membership: Option<Membership>,
+    /// When Juju was asked who leads; the answer is good for 30 s.
+    pub asked: Instant,
+    /// Where the resource `manifests` lies, for the leader.
+    pub manifests: Option<PathBuf>,
 }
 
 impl JujuFacts {
@@ -64,6 +71,7 @@ impl JujuFacts {
 /// # Errors
 /// When a hook tool fails or answers nonsense: that is no user's mistake, and Juju runs the hook again.
 pub async fn read<T: HookTools>(tools: &T, context: &JujuContext) -> Result<JujuFacts, HookError> {
+    let asked = Instant::now();
     let (config, network, leader, cni_ids, fabric_ids) = try_join!(
         tools::config_get(tools),
         tools::network_get(tools, CNI),
@@ -72,7 +80,7 @@ pub async fn read<T: HookTools>(tools: &T, context: &JujuContext) -> Result<Juju
         tools::relation_ids(tools, FABRIC),
     )?;
     let fabric_id = fabric_ids.first();
-    let (cni, fabric, membership) = try_join!(
+    let (cni, fabric, membership, manifests) = try_join!(
         try_join_all(cni_ids.iter().map(|id| relation(
             tools,
             context,
@@ -87,6 +95,7 @@ pub async fn read<T: HookTools>(tools: &T, context: &JujuContext) -> Result<Juju
                 .filter(|_| leader)
                 .map(|principal| membership(tools, context, principal, fabric_id))
         ),
+        optional(leader.then(|| tools::resource_get(tools, RESOURCE))),
     )?;
     Ok(JujuFacts {
         raw: RawConfig::from_json(&config).map_err(HookError::Options)?,
@@ -95,6 +104,8 @@ pub async fn read<T: HookTools>(tools: &T, context: &JujuContext) -> Result<Juju
         cni,
         fabric,
         membership,
+        asked,
+        manifests: manifests.flatten(),
     })
 }
 

@@ -1,8 +1,11 @@
 //! The only place that strings the parts together: one hook from Juju's facts to Juju's status. Performs IO.
 
+mod action;
 mod decide;
 mod disposition;
 mod facts;
+mod health;
+mod install;
 mod int32;
 mod machine;
 mod observe;
@@ -26,6 +29,7 @@ use crate::juju::{Hook, HookTools, JujuContext};
 use crate::model::{UnitName, UnitNameError};
 use crate::render::Owner;
 
+pub use action::{FORMAT_VERSION, run_action};
 pub use report::Report;
 
 /// How long a hook may spend on the Kubernetes API: Juju runs one hook at a time on a machine, and a slow one stalls
@@ -115,7 +119,7 @@ pub async fn run_hook<T: HookTools, H: Host>(
     let identity = Identity::new(surroundings.context)?;
     let mut report = Report::default();
     if hook.is_teardown() {
-        teardown::run(surroundings, &identity, &mut report).await;
+        teardown::run(surroundings, hook, &identity, &mut report).await;
         publish::log(surroundings.tools, hook, &report).await?;
         return Ok(report);
     }
@@ -133,6 +137,7 @@ pub async fn run_hook<T: HookTools, H: Host>(
         &mut report,
     )
     .await;
+    machine::calicoctl(surroundings, hook, &mut report).await;
     publish::all(surroundings, hook, &juju, published.as_ref(), &report).await?;
     Ok(report)
 }

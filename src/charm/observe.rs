@@ -30,7 +30,9 @@ pub struct FirstLook {
     /// The Node called like the machine.
     pub named: Option<Value>,
     /// Calico's agent.
-    pub daemon_set: Option<Value>,
+    pub daemon_set: Option<Live>,
+    /// Whether the tigera operator looks after Calico.
+    pub operator: bool,
 }
 
 /// Reads what every hook needs whatever the options are, while the hook tools are still running.
@@ -51,12 +53,41 @@ pub async fn first_look<T: HookTools, H: Host>(
     };
     let (groups, named, daemon_set) =
         try_join!(kubernetes.get("/apis"), named, kubernetes.get(CALICO_NODE),)?;
+    let operator = has_operator(&kubernetes, groups.as_ref()).await?;
     Ok(FirstLook {
         kubernetes,
         groups,
         named,
-        daemon_set,
+        daemon_set: daemon_set.map(Live::new),
+        operator,
     })
+}
+
+/// Calico's agent as it is now.
+///
+/// # Errors
+/// When the API cannot be asked.
+pub async fn agent(kubernetes: &Kubernetes) -> Result<Option<Live>, ApiError> {
+    Ok(kubernetes.get(CALICO_NODE).await?.map(Live::new))
+}
+
+/// The operator works wherever there is an Installation of its (`operator/pkg/controller/installation`).
+async fn has_operator(kubernetes: &Kubernetes, groups: Option<&Value>) -> Result<bool, ApiError> {
+    const INSTALLATIONS: &str = "/apis/operator.tigera.io/v1/installations";
+    let groups = groups.and_then(|groups| groups["groups"].as_array());
+    let served = groups.is_some_and(|groups| {
+        groups
+            .iter()
+            .any(|group| group["name"] == "operator.tigera.io")
+    });
+    if !served {
+        return Ok(false);
+    }
+    match kubernetes.list_metadata(INSTALLATIONS, |_| Some(())).await {
+        Ok(installations) => Ok(!installations.is_empty()),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What the cluster holds of this unit and, for the leader, of the cluster.
@@ -71,8 +102,8 @@ pub struct Observed {
     pub pools: Option<Vec<Live>>,
     /// The install manifests' settings, for the leader.
     pub calico_config: Option<Live>,
-    /// Everybody's Nodes and BGPPeers, for a leader that knows who belongs to the application.
-    pub everybody: Option<sweep::Seen>,
+    /// Every BGPPeer of the application, for a leader that knows who belongs to it.
+    pub all_peers: Option<Vec<Live>>,
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
@@ -89,13 +120,15 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let near_miss = by_hostname.clone();
         let information = cluster_information_path(mode.group);
         let configuration = Kind::BgpConfiguration.object_path(mode.group, "default");
-        let everybody = async {
+        let all_peers = async {
             match (self.juju.leader, &self.juju.membership) {
-                (true, Some(_)) => sweep::look(kubernetes, mode, self.identity).await.map(Some),
+                (true, Some(_)) => sweep::peers(kubernetes, mode, self.identity)
+                    .await
+                    .map(Some),
                 _ => Ok(None),
             }
         };
-        let (node, information, configuration, peers, pools, calico_config, everybody) = join!(
+        let (node, information, configuration, peers, pools, calico_config, all_peers) = join!(
             find_node(
                 kubernetes,
                 self.surroundings.host,
@@ -108,7 +141,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             self.peers_of(kubernetes, mode, &self.identity.unit),
             self.pools(kubernetes, mode),
             self.calico_config(kubernetes, mode),
-            everybody,
+            all_peers,
         );
         let (locked, version) = cluster_information(information?.as_ref());
         report.version = version;
@@ -124,7 +157,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             peers: peers?,
             pools: pools?,
             calico_config: calico_config?,
-            everybody: everybody?,
+            all_peers: all_peers?,
         })
     }
 

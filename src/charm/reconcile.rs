@@ -2,8 +2,12 @@
 //!
 //! Nothing is written unless every option is valid and nothing in the cluster forbids the plan.
 
+use futures::try_join;
+use serde_json::Value;
+
 use super::facts::JujuFacts;
-use super::observe::{FirstLook, first_look};
+use super::install::{Found, Install, Installation, established, installation};
+use super::observe::{FirstLook, agent, first_look};
 use super::publish::Published;
 use super::{
     API_DEADLINE, Identity, Report, Surroundings, Unreachable, disposition, machine, sweep,
@@ -14,7 +18,7 @@ use crate::config::{CharmConfig, Problems};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{Intent, UnitFacts};
-use crate::plan::{Blocked, Plan};
+use crate::plan::{Blocked, Live, Plan};
 use crate::status::Status;
 
 /// How often a reconcile is tried when somebody else's write comes in between.
@@ -82,7 +86,8 @@ pub async fn run<T: HookTools, H: Host>(
         config: &config,
         intent: &intent,
     };
-    match tokio::time::timeout(API_DEADLINE, work.reconcile(looking, report)).await {
+    let left = API_DEADLINE.saturating_sub(juju.asked.elapsed());
+    match tokio::time::timeout(left, work.reconcile(looking, report)).await {
         Ok(Ok(())) => notes(&config, &intent, juju, report),
         Ok(Err(stop)) => explain(stop, report),
         Err(_) => report.status(Status::waiting(format!(
@@ -96,7 +101,7 @@ pub async fn run<T: HookTools, H: Host>(
 }
 
 /// A subordinate exists by its relation, which Juju tells it of only after `install`, and which is taken away last.
-fn no_relation(principal: Option<&str>) -> Status {
+pub(super) fn no_relation(principal: Option<&str>) -> Status {
     match principal {
         Some(principal) => Status::waiting(format!("Waiting for the cni relation to {principal}")),
         None => Status::blocked(
@@ -105,7 +110,8 @@ fn no_relation(principal: Option<&str>) -> Status {
     }
 }
 
-fn unit_facts<T: HookTools, H: Host>(
+/// What is known of this unit before the cluster is asked.
+pub(super) fn unit_facts<T: HookTools, H: Host>(
     surroundings: &Surroundings<'_, T, H>,
     identity: &Identity,
     juju: &JujuFacts,
@@ -123,7 +129,14 @@ fn unit_facts<T: HookTools, H: Host>(
     }
 }
 
-fn options(juju: &JujuFacts, facts: &UnitFacts) -> Result<(CharmConfig, Intent), Problems> {
+/// The options, and what they ask of this unit.
+///
+/// # Errors
+/// Every problem there is.
+pub(super) fn options(
+    juju: &JujuFacts,
+    facts: &UnitFacts,
+) -> Result<(CharmConfig, Intent), Problems> {
     let config = CharmConfig::parse(&juju.raw, facts.unit.application())?;
     let intent = Intent::new(&config, facts)?;
     Ok((config, intent))
@@ -144,7 +157,7 @@ fn published(config: &CharmConfig, facts: &UnitFacts) -> Published {
 }
 
 /// What is allowed and still no good idea, beside `Ready`: the fabric as a whole is not judged here.
-fn notes(config: &CharmConfig, intent: &Intent, juju: &JujuFacts, report: &mut Report) {
+pub(super) fn notes(config: &CharmConfig, intent: &Intent, juju: &JujuFacts, report: &mut Report) {
     let alone = intent.peers().is_empty() && config.vxlan.is_none();
     if alone && !config.node_to_node_mesh {
         report.note(
@@ -163,6 +176,17 @@ fn notes(config: &CharmConfig, intent: &Intent, juju: &JujuFacts, report: &mut R
     {
         report.warning(format!("{place}: there is no such unit"));
         report.note(format!("{place}: there is no such unit"));
+    }
+}
+
+/// Who is to bring Calico's definitions, for those who only wait for them.
+fn without_definitions(installation: Installation) -> Stop {
+    match installation {
+        Installation::Operator => Stop::Status(Status::waiting(
+            "Waiting for the tigera operator to install Calico",
+        )),
+        Installation::Elsewhere => Stop::Status(Status::waiting("Waiting for Calico's CRDs")),
+        Installation::Absent | Installation::Ours => Stop::Obstacle(Obstacle::NoCrds),
     }
 }
 
@@ -202,6 +226,37 @@ pub struct Work<'a, T, H> {
     pub(super) intent: &'a Intent,
 }
 
+/// Says why nothing is installed.
+fn left_alone(installation: Installation, report: &mut Report) {
+    if installation == Installation::Operator {
+        report.note("Calico is installed by the tigera operator".to_owned());
+    } else {
+        tracing::debug!("calico-node is not this charm's: sync-resources takes it over");
+    }
+}
+
+/// The cluster as a hook finds it, and what has to be installed there.
+pub(super) struct Survey {
+    pub(super) kubernetes: Kubernetes,
+    /// Where Calico's objects are; `None` before its definitions are.
+    pub(super) served: Option<Mode>,
+    pub(super) installation: Installation,
+    pub(super) daemon_set: Option<Live>,
+    pub(super) install: Install,
+    /// The Node called like the machine.
+    pub(super) named: Option<Value>,
+    /// Every Node with the charm's record on it, for the leader.
+    pub(super) nodes: Vec<Live>,
+}
+
+/// What a hook is about to write to Calico's own objects.
+pub(super) struct Foreseen {
+    pub(super) mode: Mode,
+    pub(super) plan: Plan,
+    /// The application's BGPPeers, which the leader's clean-up is planned from.
+    peers: Option<Vec<Live>>,
+}
+
 impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// Reconciles, and looks again at once when somebody else wrote in between: a Node's own agent does all the time.
     async fn reconcile(
@@ -224,6 +279,36 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
 
     async fn attempt(&self, look: FirstLook, report: &mut Report) -> Result<(), Stop> {
         report.forget_notes();
+        let mut survey = self.survey(look, report).await?;
+        let mode = self.define(&survey, report).await?;
+        let foreseen = self.foresee(&mut survey, mode, report).await;
+        let changed = match &foreseen {
+            // Calico comes to the cluster even while this unit's own Node is awaited.
+            Ok(Foreseen { mode, .. }) => self.carry_out_install(&survey, *mode, report).await?,
+            Err(Stop::Status(_)) => self.carry_out_install(&survey, mode, report).await?,
+            // What forbids the plan, or keeps it from being made, forbids this too.
+            Err(_) => false,
+        };
+        let foreseen = foreseen?;
+        let kubernetes = &survey.kubernetes;
+        self.carry_out(kubernetes, foreseen.mode, &foreseen.plan, report)
+            .await?;
+        self.sweep(&survey, &foreseen, report).await?;
+        if changed {
+            survey.daemon_set = agent(kubernetes).await?;
+        }
+        self.health(&survey, report).await
+    }
+
+    /// Reads what the cluster has of Calico, and finds what has to be installed; writes nothing.
+    ///
+    /// # Errors
+    /// When the API cannot be asked, or something in the cluster is in the way.
+    pub(super) async fn survey(
+        &self,
+        look: FirstLook,
+        report: &mut Report,
+    ) -> Result<Survey, Stop> {
         if self.juju.addresses.is_empty() {
             return Err(Stop::Status(Status::waiting(
                 "Waiting for an address of endpoint cni",
@@ -234,26 +319,154 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             groups,
             named,
             daemon_set,
+            operator,
         } = look;
-        if uses_etcd(daemon_set.as_ref()) {
+        if uses_etcd(daemon_set.as_ref().map(Live::value)) {
             return Err(Stop::Obstacle(Obstacle::EtcdDatastore));
         }
-        let mode = mode(&kubernetes, &groups.unwrap_or_default())
-            .await?
-            .map_err(Stop::Obstacle)?;
-        let mut observed = self.observe(&kubernetes, mode, named, report).await?;
-        let everybody = observed.everybody.take();
+        let installation = installation(daemon_set.as_ref(), operator, &self.identity.owner)?;
+        let served = match mode(&kubernetes, &groups.unwrap_or_default()).await? {
+            Err(obstacle) if obstacle != Obstacle::NoCrds => return Err(Stop::Obstacle(obstacle)),
+            served => served.ok(),
+        };
+        let (mut nodes, mut install) = (Vec::new(), Install::default());
+        if self.juju.leader {
+            let ours = matches!(installation, Installation::Absent | Installation::Ours);
+            let (found, seen) =
+                try_join!(self.found(&kubernetes, ours), sweep::nodes(&kubernetes))?;
+            nodes = seen;
+            let daemon_set = daemon_set.as_ref();
+            if let Some(found) = found {
+                install = self
+                    .install(&kubernetes, &found, daemon_set, &nodes, report)
+                    .await?;
+            } else {
+                left_alone(installation, report);
+            }
+        }
+        Ok(Survey {
+            kubernetes,
+            served,
+            installation,
+            daemon_set,
+            install,
+            named,
+            nodes,
+        })
+    }
+
+    /// What is installed, where that is this application's business.
+    async fn found(&self, kubernetes: &Kubernetes, ours: bool) -> Result<Option<Found>, ApiError> {
+        if !ours {
+            return Ok(None);
+        }
+        Found::read(kubernetes, &self.identity.owner)
+            .await
+            .map(Some)
+    }
+
+    /// Brings new and grown definitions, which only ever add and without which nothing of Calico can be asked, and
+    /// tells where Calico's objects are then.
+    ///
+    /// # Errors
+    /// When they cannot be brought, or are not served for too long.
+    pub(super) async fn define(&self, survey: &Survey, report: &mut Report) -> Result<Mode, Stop> {
+        let (kubernetes, steps) = (&survey.kubernetes, &survey.install.definitions);
+        if steps.is_empty() {
+            return survey
+                .served
+                .ok_or_else(|| without_definitions(survey.installation));
+        }
+        report
+            .done(apply_wave(kubernetes, Mode::V1, steps).await)
+            .map_err(Stop::Api)?;
+        established(kubernetes, steps).await?;
+        let groups = kubernetes.get("/apis").await?.unwrap_or_default();
+        mode(kubernetes, &groups).await?.map_err(Stop::Obstacle)
+    }
+
+    /// The plan of this hook for Calico's own objects; writes nothing.
+    ///
+    /// # Errors
+    /// When there is no plan, or it is not allowed.
+    pub(super) async fn foresee(
+        &self,
+        survey: &mut Survey,
+        mode: Mode,
+        report: &mut Report,
+    ) -> Result<Foreseen, Stop> {
+        let named = survey.named.take();
+        let kubernetes = &survey.kubernetes;
+        let mut observed = self.observe(kubernetes, mode, named, report).await?;
         report.node = Some(observed.node.name().to_owned());
         let mode = mode.with_version(report.version.as_deref());
-        let plan = self.plan(&kubernetes, mode, observed, report).await?;
-        self.carry_out(&kubernetes, mode, &plan, report).await?;
-        if let (Some(seen), Some(membership)) = (&everybody, &self.juju.membership) {
-            let (identity, done) = (self.identity, &plan);
-            let plan =
-                sweep::plan(&kubernetes, mode, identity, membership, seen, done, report).await?;
-            self.carry_out(&kubernetes, mode, &plan, report).await?;
+        let peers = observed.all_peers.take();
+        let plan = self
+            .plan(kubernetes, mode, survey.installation, observed, report)
+            .await?;
+        Ok(Foreseen { mode, plan, peers })
+    }
+
+    /// Installs what is missing, clears what is left over once nothing needs it, and records that all is right. Answers
+    /// whether anything was written.
+    ///
+    /// # Errors
+    /// When a write fails.
+    pub(super) async fn carry_out_install(
+        &self,
+        survey: &Survey,
+        mode: Mode,
+        report: &mut Report,
+    ) -> Result<bool, Stop> {
+        let (kubernetes, install) = (&survey.kubernetes, &survey.install);
+        let clear = install.may_clear(survey.daemon_set.as_ref());
+        let leftovers = Some(&install.leftovers).filter(|_| clear);
+        for wave in install.waves.iter().chain(leftovers) {
+            report
+                .done(apply_wave(kubernetes, mode, wave).await)
+                .map_err(Stop::Api)?;
         }
-        Ok(())
+        let done = clear || install.leftovers.is_empty();
+        if let Some(due) = install.record.as_ref().filter(|_| done) {
+            due.write(kubernetes, self.identity).await?;
+            report.writes += 1;
+        }
+        Ok(!install.is_empty())
+    }
+
+    /// Clears up after units that are gone.
+    async fn sweep(
+        &self,
+        survey: &Survey,
+        foreseen: &Foreseen,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let plan = self.sweep_plan(survey, foreseen, report).await?;
+        self.carry_out(&survey.kubernetes, foreseen.mode, &plan, report)
+            .await
+    }
+
+    /// What the leader has to clear up after units that are gone; writes nothing.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub(super) async fn sweep_plan(
+        &self,
+        survey: &Survey,
+        foreseen: &Foreseen,
+        report: &mut Report,
+    ) -> Result<Plan, Stop> {
+        let (Some(peers), Some(membership)) = (&foreseen.peers, &self.juju.membership) else {
+            return Ok(Plan::default());
+        };
+        let (kubernetes, mode) = (&survey.kubernetes, foreseen.mode);
+        let seen = sweep::Seen {
+            nodes: &survey.nodes,
+            peers,
+        };
+        let done = &foreseen.plan;
+        let identity = self.identity;
+        Ok(sweep::plan(kubernetes, mode, identity, membership, &seen, done, report).await?)
     }
 
     async fn carry_out(

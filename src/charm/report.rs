@@ -46,6 +46,12 @@ impl Report {
         self.notes.push(note);
     }
 
+    /// What is worth seeing beside `Ready`.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Drops the notes of an attempt that is made again.
     pub fn forget_notes(&mut self) {
         self.notes.clear();
@@ -77,6 +83,13 @@ impl Report {
             Some(earlier) => earlier.or_more_urgent(status),
             None => status,
         });
+    }
+
+    /// Adds a status that only counts while nothing else is in the way: a rollout's progress must not hide why it stalls.
+    pub fn progress(&mut self, status: Status) {
+        if self.status.is_none() {
+            self.status = Some(status);
+        }
     }
 
     /// The one status of the hook: what was set, or `Ready`.

@@ -1,7 +1,6 @@
 //! The leader's clean-up after units that are gone. Performs IO.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use futures::try_join;
 use serde_json::{Map, Value, json};
 
 use super::{Identity, Report};
@@ -14,29 +13,37 @@ use crate::plan::{
 };
 use crate::render::{BgpPeerName, Kind, OWN_ANNOTATIONS};
 
-/// Every Node and every BGPPeer, metadata alone: where what is left behind is looked for.
-pub struct Seen {
-    nodes: Vec<Live>,
-    peers: Vec<Live>,
+/// Every Node and every BGPPeer of the application, metadata alone: where what is left behind is looked for.
+pub struct Seen<'a> {
+    /// [`nodes`].
+    pub nodes: &'a [Live],
+    /// [`peers`].
+    pub peers: &'a [Live],
 }
 
-/// Lists them. Done before the hook's own writes: an API server that lists from its cache first waits for the cache to
-/// have seen every write so far, which takes up to 100 ms (`apiserver/pkg/storage/cacher`).
+/// Every Node's name, and the charm's record on it. Listed before the hook's own writes, as [`peers`] are: an API server
+/// that lists from its cache first waits for the cache to have seen every write so far, which takes up to 100 ms
+/// (`apiserver/pkg/storage/cacher`).
 ///
 /// # Errors
-/// When the API cannot be asked.
-pub async fn look(
+/// When they cannot be listed.
+pub async fn nodes(kubernetes: &Kubernetes) -> Result<Vec<Live>, ApiError> {
+    let keep = |node: Value| Some(claim_on(&node));
+    kubernetes.list_metadata("/api/v1/nodes", keep).await
+}
+
+/// The BGPPeers that have a name of this application's.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn peers(
     kubernetes: &Kubernetes,
     mode: Mode,
     identity: &Identity,
-) -> Result<Seen, ApiError> {
-    let peers_path = Kind::BgpPeer.path(mode.group);
-    let application = &identity.owner.application;
-    let (nodes, peers) = try_join!(
-        kubernetes.list_metadata("/api/v1/nodes", |node| Some(claim_on(&node))),
-        kubernetes.list_metadata(&peers_path, |peer| ownership_of(peer, application)),
-    )?;
-    Ok(Seen { nodes, peers })
+) -> Result<Vec<Live>, ApiError> {
+    let path = Kind::BgpPeer.path(mode.group);
+    let keep = |peer| ownership_of(peer, &identity.owner.application);
+    kubernetes.list_metadata(&path, keep).await
 }
 
 /// Of a Node its name, and the charm's record on it.
@@ -64,7 +71,7 @@ fn ownership_of(mut peer: Value, application: &str) -> Option<Live> {
 }
 
 /// What is to be cleared up, every item confirmed against the API: a BGPPeer only once its Node is gone, a Node only
-/// once it runs no pod that needs its routes. `done` is what this hook has written since [`look`].
+/// once it runs no pod that needs its routes. `done` is what this hook has written since they were listed.
 ///
 /// # Errors
 /// When the API cannot be asked.
@@ -73,7 +80,7 @@ pub async fn plan(
     mode: Mode,
     identity: &Identity,
     membership: &Membership,
-    Seen { nodes, peers }: &Seen,
+    Seen { nodes, peers }: &Seen<'_>,
     done: &Plan,
     report: &mut Report,
 ) -> Result<Plan, ApiError> {

@@ -20,6 +20,11 @@ pub fn run(name: &str) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     log_to_stdout();
+    in_context(async |context| run_in(hook, &context).await)
+}
+
+/// Runs what Juju has started, on this thread; wrong usage where it was not Juju.
+pub(super) fn in_context(run: impl AsyncFnOnce(JujuContext) -> ExitCode) -> ExitCode {
     let context = match JujuContext::from_variables(variables()) {
         Ok(context) => context,
         Err(error) => {
@@ -37,7 +42,7 @@ pub fn run(name: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run_in(hook, &context));
+    let code = runtime.block_on(run(context));
     // A name that never resolves must not hold the machine's lock.
     runtime.shutdown_background();
     code
@@ -54,7 +59,7 @@ async fn run_in(hook: Hook, context: &JujuContext) -> ExitCode {
     let surroundings = Surroundings {
         context,
         tools: &ProcessTools,
-        host: &Machine,
+        host: &Machine::here(),
         access: &access,
     };
     match Box::pin(run_hook(hook, &surroundings)).await {

@@ -1,5 +1,6 @@
 //! The commands. Performs IO.
 
+mod action;
 pub mod diagnostics;
 pub mod fabric;
 mod fold;
@@ -15,14 +16,12 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::charm::FORMAT_VERSION;
 use diagnostics::Diagnostic;
 use fabric::{Fabric, Refused, SourceFile};
 
 /// Exit status of wrong usage (`EX_USAGE`): clap's own 2 would read as "there are changes".
 const USAGE: u8 = 64;
-
-/// Version of every JSON document that the commands print; a field may come with the same version, none may go.
-const FORMAT_VERSION: u32 = 1;
 
 /// Configures Calico networking on Charmed Kubernetes.
 #[derive(Debug, Parser)]
@@ -50,9 +49,14 @@ enum Command {
         /// The hook's name, for example config-changed
         name: String,
     },
+    /// Run one Juju action; Juju does this, through the files in actions/
+    Action {
+        /// The action's name, for example list-versions
+        name: String,
+    },
 }
 
-/// The files that every command but `hook` works on.
+/// The files that every command but `hook` and `action` works on.
 #[derive(Debug, Args)]
 struct FabricArguments {
     /// Options and units: fabric files, Juju bundles, the output of `juju config calico` and of `juju status
@@ -132,6 +136,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Hook { name } => return hook::run(&name),
+        Command::Action { name } => return action::run(&name),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

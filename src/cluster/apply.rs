@@ -86,6 +86,29 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
         Step::RemovePool { name, uid, cidr } => {
             return remove_pool(kubernetes, mode, name, uid, cidr).await;
         }
+        Step::Install {
+            document,
+            first,
+            resource_version,
+            ..
+        } => {
+            if let Some(patch) = first {
+                kubernetes.strategic_patch(&document.path(), patch).await?;
+            }
+            let mut body = document.value().clone();
+            if let Some(version) = resource_version {
+                body["metadata"]["resourceVersion"] = version.as_str().into();
+            }
+            kubernetes.apply(&document.path(), &body).await?;
+        }
+        Step::Uninstall {
+            path,
+            uid,
+            resource_version,
+            ..
+        } => {
+            kubernetes.delete(path, uid, Some(resource_version)).await?;
+        }
         Step::Delete {
             kind,
             name,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
@@ -61,21 +62,34 @@ pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
         .await
         .map_err(kubeconfig)?;
     config.proxy_url = None;
-    client(&config).map_err(|_| ConnectError::Credentials { path: shown() })
+    client(&config).ok_or_else(|| ConnectError::Credentials { path: shown() })
 }
 
-fn client(config: &Config) -> Result<Client, kube::Error> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let connector = config.rustls_https_connector_with_connector(connector)?;
+/// None when certificates or credentials cannot be used.
+fn client(config: &Config) -> Option<Client> {
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-        .build::<_, Body>(connector);
+        .build::<_, Body>(connector(config)?);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
+        .option_layer(config.auth_layer().ok()?)
         .map_err(BoxError::from)
         .service(http);
-    Ok(Client::new(service, config.default_namespace.clone()))
+    Some(Client::new(service, config.default_namespace.clone()))
+}
+
+/// What kube's connector does, and HTTP/2 beside it: requests that run side by side then share one connection, and
+/// its one TLS handshake. A server or a load balancer without HTTP/2 is asked in HTTP/1.1 (RFC 7301, ALPN).
+fn connector(config: &Config) -> Option<HttpsConnector<HttpConnector>> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let mut builder = HttpsConnectorBuilder::new()
+        .with_tls_config(config.rustls_client_config().ok()?)
+        .https_or_http();
+    if let Some(name) = config.tls_server_name.clone() {
+        builder =
+            builder.with_server_name_resolver(FixedServerNameResolver::new(name.try_into().ok()?));
+    }
+    Some(builder.enable_all_versions().wrap_connector(tcp))
 }

@@ -66,6 +66,14 @@ pub struct ApiError {
     pub failure: Failure,
 }
 
+impl ApiError {
+    /// Whether there is no such object, or no such kind.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.failure == Failure::NotFound
+    }
+}
+
 /// The Kubernetes API as this charm uses it: objects are JSON values, paths are spelled out.
 #[derive(Clone)]
 pub struct Kubernetes {
@@ -112,8 +120,21 @@ impl Kubernetes {
         path: &str,
         keep: impl Fn(Value) -> Option<T> + Sync,
     ) -> Result<Vec<T>, ApiError> {
+        self.list_metadata_of(path, "", keep).await
+    }
+
+    /// [`list_metadata`](Self::list_metadata) of what a selector finds.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn list_metadata_of<T>(
+        &self,
+        path: &str,
+        query: &str,
+        keep: impl Fn(Value) -> Option<T> + Sync,
+    ) -> Result<Vec<T>, ApiError> {
         const ACCEPT: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-        self.list_as(path, "", Some(ACCEPT), &keep).await
+        self.list_as(path, query, Some(ACCEPT), &keep).await
     }
 
     async fn list_as<T>(
@@ -198,6 +219,17 @@ impl Kubernetes {
     pub async fn merge_patch(&self, path: &str, changes: &Value) -> Result<Value, ApiError> {
         let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
         let content = Some(("application/merge-patch+json", changes));
+        self.send(Method::PATCH, path, &query, None, content).await
+    }
+
+    /// Strategic merge patch by [`FIELD_MANAGER`], which Kubernetes' own kinds take: items of lists are told apart by name, and
+    /// `$patch: delete` removes one.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn strategic_patch(&self, path: &str, changes: &Value) -> Result<Value, ApiError> {
+        let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        let content = Some(("application/strategic-merge-patch+json", changes));
         self.send(Method::PATCH, path, &query, None, content).await
     }
 

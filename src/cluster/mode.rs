@@ -40,6 +40,14 @@ pub struct Mode {
 const UNAPPLIABLE: &str = "v3.32.0";
 
 impl Mode {
+    /// Plain `crd.projectcalico.org/v1` CRDs.
+    pub const V1: Self = Self {
+        group: Group::V1,
+        ipam: Group::V1,
+        aggregated: false,
+        configuration_by_merge: false,
+    };
+
     /// The mode with what Calico's version adds to it.
     #[must_use]
     pub fn with_version(self, version: Option<&str>) -> Self {

@@ -96,6 +96,10 @@ pub fn reason_to_stay(node: &NodeSeen, traces: Traces) -> Option<String> {
         NodeSeen::Unknown if traces.agent => {
             Some("the Kubernetes API cannot be asked, and calico-node runs here".to_owned())
         }
+        // No such Node, and yet both at work: more likely the wrong cluster was asked.
+        NodeSeen::Gone if traces.pods && traces.agent => {
+            Some("there is no such Node, but calico-node and pods run here".to_owned())
+        }
         NodeSeen::Gone | NodeSeen::Idle(_) | NodeSeen::Unknown => None,
     }
 }
@@ -134,11 +138,12 @@ pub struct Listed {
 
 /// Chooses the interfaces and routes that go.
 ///
-/// A BIRD that is not calico-node's has routes of the same protocol, and they stay.
+/// A BIRD that is not calico-node's has routes of the same protocol: while one runs, they stay.
 #[must_use]
 pub fn links(listed: &Listed, traces: Traces) -> Links {
     let mut chosen = Links::default();
-    let foreign_bird = traces.bird && !traces.agent;
+    // Whose it is cannot be told from outside, and the machine's own uplinks may be among its routes.
+    let foreign_bird = traces.bird;
     let mut over_ipip = false;
     let protocols = [
         (BIRD_PROTOCOL, "BIRD's", &listed.bird),
@@ -150,10 +155,7 @@ pub fn links(listed: &Listed, traces: Traces) -> Links {
             continue;
         }
         if protocol == BIRD_PROTOCOL && foreign_bird {
-            let kept = format!(
-                "{} of BIRD's routes, since another BIRD runs here",
-                routes.len()
-            );
+            let kept = format!("{} of BIRD's routes, since a BIRD runs here", routes.len());
             chosen.left.push(kept);
             continue;
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// The variables of one hook run that the charm acts on (Juju reference, "hook environment").
+/// The variables of one hook or action that the charm acts on (Juju reference, "hook environment"). An action has no
+/// relation, and `JUJU_HOOK_NAME` is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JujuContext {
     /// `JUJU_UNIT_NAME`, for example `calico/0`.
@@ -17,9 +18,9 @@ pub struct JujuContext {
     pub relation_id: Option<String>,
 }
 
-/// A variable that every hook has is missing: the program was not started by Juju.
+/// A variable that every hook and action has is missing: the program was not started by Juju.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{variable} is not set: `hook` is run by Juju, not by hand")]
+#[error("{variable} is not set: hooks and actions are run by Juju, not by hand")]
 pub struct MissingVariable {
     variable: &'static str,
 }
@@ -28,7 +29,7 @@ impl JujuContext {
     /// Reads the context from `(name, value)` pairs; an empty value counts as absent, as Juju sets some variables so.
     ///
     /// # Errors
-    /// Names the variable that every hook has and this environment lacks.
+    /// Names the variable that every hook and action has and this environment lacks.
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, MissingVariable> {
@@ -72,6 +73,20 @@ mod tests {
         .unwrap();
         assert_eq!(context.zone, None);
         assert_eq!(context.principal.as_deref(), Some("kubernetes-worker/3"));
+    }
+
+    #[test]
+    fn an_action_has_a_context() {
+        let context = JujuContext::from_variables(pairs(&[
+            ("JUJU_UNIT_NAME", "calico/0"),
+            ("JUJU_MODEL_UUID", "cdac5656"),
+            ("JUJU_HOOK_NAME", ""),
+            ("JUJU_ACTION_NAME", "show"),
+            ("JUJU_PRINCIPAL_UNIT", "kubernetes-worker/3"),
+        ]))
+        .unwrap();
+        assert_eq!(context.unit, "calico/0");
+        assert_eq!(context.relation_id, None);
     }
 
     #[test]

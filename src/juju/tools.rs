@@ -3,8 +3,11 @@
 //! Sources: Juju's hook tool reference and `jujuc`; exit status 2 is a usage error, 1 a runtime error, and every value
 //! comes as JSON when `--format=json` is given.
 
+pub mod action;
+
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -247,6 +250,23 @@ pub async fn relation_get<T: HookTools>(
     match call_json::<T, Option<BTreeMap<String, String>>>(tools, "relation-get", args).await {
         Ok(data) => Ok(data.unwrap_or_default()),
         Err(ToolError::Refused { code: 1, .. }) => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// `resource-get NAME`: where the resource's file lies, downloaded first if need be; `None` when there is none, or it
+/// cannot be had now.
+///
+/// # Errors
+/// When the tool cannot be run.
+pub async fn resource_get<T: HookTools>(
+    tools: &T,
+    name: &str,
+) -> Result<Option<PathBuf>, ToolError> {
+    match call(tools, "resource-get", words(&[name]), None).await {
+        Ok(path) => Ok(Some(PathBuf::from(path.trim_end_matches('\n')))
+            .filter(|path| !path.as_os_str().is_empty())),
+        Err(ToolError::Refused { code: 1, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -13,6 +13,7 @@ use crate::model::Release;
 #[derive(Debug)]
 pub struct Catalogue {
     sources: BTreeMap<Release, Vec<File>>,
+    attached: Option<Release>,
 }
 
 /// Why there are no documents; a message continues the sentence that names the resource or the release.
@@ -30,6 +31,14 @@ pub enum CatalogueError {
     /// An image that does not tell the release.
     #[error("does not tell its release: calico-node's image is {0:?}")]
     NoRelease(String),
+    /// A folder that says another release than the image in it.
+    #[error("{folder} holds the documents of {image}")]
+    OtherRelease {
+        /// The folder's release.
+        folder: Release,
+        /// calico-node's.
+        image: Release,
+    },
     /// A file that is not YAML.
     #[error("{file}: {problem}")]
     Yaml {
@@ -88,6 +97,7 @@ impl Catalogue {
         let files = embedded::FILES.map(|(name, text)| (name.into(), text.into()));
         Self {
             sources: BTreeMap::from([(embedded::RELEASE, files.into())]),
+            attached: None,
         }
     }
 
@@ -99,9 +109,13 @@ impl Catalogue {
     pub fn with_resource(bytes: &[u8]) -> Result<Self, CatalogueError> {
         let mut catalogue = Self::embedded();
         match contents(bytes)? {
-            Contents::Releases(releases) => catalogue.sources.extend(releases),
+            Contents::Releases(releases) => {
+                catalogue.attached = releases.last_key_value().map(|(release, _)| *release);
+                catalogue.sources.extend(releases);
+            }
             Contents::Plain(file) => {
                 let release = release_of(&parsed(std::slice::from_ref(&file))?)?;
+                catalogue.attached = Some(release);
                 catalogue.sources.insert(release, vec![file]);
             }
         }
@@ -114,11 +128,22 @@ impl Catalogue {
         self.sources.keys().rev().copied().collect()
     }
 
-    /// The newest release.
+    /// The release to run where none is chosen: the newest of the resource, which somebody attached for a reason, else the
+    /// charm's own.
     #[must_use]
-    pub fn newest(&self) -> Release {
-        let newest = self.sources.last_key_value();
-        newest.map_or(embedded::RELEASE, |(release, _)| *release)
+    pub fn preferred(&self) -> Release {
+        self.attached.unwrap_or(embedded::RELEASE)
+    }
+
+    /// Digest of the charm's own documents: one revision of the charm is told from another by it.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let own = embedded::FILES.map(|(_, text)| text);
+        fingerprint(&format!(
+            "{} {}",
+            env!("CARGO_PKG_VERSION"),
+            own.join("\n---\n")
+        ))
     }
 
     /// Digest of the files a release's documents come from: 16 hexadecimal digits.
@@ -135,7 +160,15 @@ impl Catalogue {
     /// [`CatalogueError`] when there are none, or one is not fit to be applied.
     pub fn documents(&self, release: Release) -> Result<Vec<Document>, CatalogueError> {
         let files = self.sources.get(&release);
-        parsed(files.ok_or(CatalogueError::UnknownRelease(release))?)
+        let documents = parsed(files.ok_or(CatalogueError::UnknownRelease(release))?)?;
+        // An image may have a tag of the site's own; one that is another release would pass for a downgrade.
+        match release_of(&documents) {
+            Ok(image) if image != release => Err(CatalogueError::OtherRelease {
+                folder: release,
+                image,
+            }),
+            _ => Ok(documents),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From options and facts to what a unit, and the cluster, should be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::digest::order_digest;
 use super::resolve;
@@ -25,6 +25,7 @@ pub struct Intent {
     cluster_id: Option<Sourced<ClusterId>>,
     peers: BTreeMap<PeerAddress, Sourced<AsNumber>>,
     skipped_own: Vec<Place>,
+    subnets: BTreeSet<Cidr>,
     order_digest: String,
 }
 
@@ -51,6 +52,11 @@ impl Intent {
                 .cloned(),
             peers: peers.wanted,
             skipped_own: peers.skipped_own,
+            subnets: facts
+                .addresses
+                .iter()
+                .map(|address| address.subnet)
+                .collect(),
             order_digest: order_digest(config),
         })
     }
@@ -90,6 +96,12 @@ impl Intent {
     #[must_use]
     pub fn skipped_own(&self) -> &[Place] {
         &self.skipped_own
+    }
+
+    /// The subnets of the unit's addresses, sorted.
+    #[must_use]
+    pub fn subnets(&self) -> &BTreeSet<Cidr> {
+        &self.subnets
     }
 
     /// Digest of the options whose change has to happen in order across units: 16 hexadecimal digits, equal on every

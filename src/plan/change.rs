@@ -27,6 +27,18 @@ pub struct FieldChange {
 }
 
 impl FieldChange {
+    /// A change that no single option asks for.
+    #[must_use]
+    pub fn of(field: &str, from: Option<&str>, to: Option<&str>) -> Self {
+        Self {
+            field: field.to_owned(),
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+            because: None,
+            taken_from: Vec::new(),
+        }
+    }
+
     fn write_value(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = shown_field(&self.field);
         match (&self.from, &self.to) {

@@ -2,19 +2,28 @@
 
 mod change;
 mod cleanup;
+mod health;
+mod install;
 mod live;
 mod pools;
+mod summary;
 mod unit;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
+
+use crate::manifests::{Document, DocumentId};
 use crate::render::{Desired, Kind};
 
 pub use change::{Changes, FieldChange, differences, initial};
 pub use cleanup::{Membership, Orphan, orphans};
+pub use health::{Rollout, is_available, pods_problem};
+pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
 pub use pools::{DoomedPool, PoolUsage, doomed_pools, needs_blocks, plan_pools, usage};
+pub use summary::{Action, Change, change, object};
 pub use unit::{NodeClaim, claim, delete_step, is_peer_of, plan_release, plan_unit};
 
 /// One write.
@@ -71,6 +80,28 @@ pub enum Step {
         uid: String,
         /// Its CIDR.
         cidr: String,
+    },
+    /// Server-side apply of one install document.
+    Install {
+        /// What is applied.
+        document: Document,
+        /// A strategic merge patch without which the API server would not take it, or what it asks for would not come.
+        first: Option<Value>,
+        /// The version that was seen, where a lost race must be noticed.
+        resource_version: Option<String>,
+        /// What changes by it; empty for an object that is not there yet.
+        changes: Vec<FieldChange>,
+    },
+    /// Delete an object of an earlier install document.
+    Uninstall {
+        /// Which object.
+        id: DocumentId,
+        /// Its path.
+        path: String,
+        /// Its UID as a precondition.
+        uid: String,
+        /// The version that was seen, as a precondition.
+        resource_version: String,
     },
     /// Delete an object of ours.
     Delete {
@@ -145,6 +176,18 @@ impl fmt::Display for Step {
                 formatter,
                 "IPPool {name}: deleted, {cidr} is not in `cidr` and has no addresses left (manage-pools)"
             ),
+            Self::Install {
+                document, changes, ..
+            } if changes.is_empty() => write!(formatter, "{}: installed", document.id()),
+            Self::Install {
+                document, changes, ..
+            } => write!(formatter, "{}: {}", document.id(), Changes(changes)),
+            Self::Uninstall { id, .. } => {
+                write!(
+                    formatter,
+                    "{id}: deleted, the install documents no longer have it"
+                )
+            }
             Self::Delete {
                 kind,
                 name,

@@ -49,15 +49,19 @@ pub const ANNOTATION_APPLICATION: &str = "calico.juju.is/application";
 pub const ANNOTATION_MODEL: &str = "calico.juju.is/model";
 /// Node annotation: the principal, `kubernetes-worker/0`.
 pub const ANNOTATION_PRINCIPAL: &str = "calico.juju.is/principal";
+/// Node annotation: the subnets of the unit's addresses, from which the leader makes the one value of Calico's address
+/// autodetection: `10.0.0.0/24,fd00::/64`.
+pub const ANNOTATION_SUBNETS: &str = "calico.juju.is/subnets";
 /// Node annotation: digest of the options the unit acted on, and the step it reached: `<16 hex digits> <step>`.
 pub const ANNOTATION_APPLIED: &str = "calico.juju.is/applied";
 
 /// Every annotation under the charm's own prefix.
-pub const OWN_ANNOTATIONS: [&str; 5] = [
+pub const OWN_ANNOTATIONS: [&str; 6] = [
     ANNOTATION_UNIT,
     ANNOTATION_APPLICATION,
     ANNOTATION_MODEL,
     ANNOTATION_PRINCIPAL,
+    ANNOTATION_SUBNETS,
     ANNOTATION_APPLIED,
 ];
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ANNOTATION_APPLICATION, ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID, ANNOTATION_MODEL,
-    ANNOTATION_PRINCIPAL, ANNOTATION_UNIT, Owner,
+    ANNOTATION_PRINCIPAL, ANNOTATION_SUBNETS, ANNOTATION_UNIT, Owner,
 };
 use crate::model::{Intent, NodeName};
 
@@ -43,6 +43,10 @@ pub fn node(
     ]);
     if let Some(principal) = principal {
         claim.insert(ANNOTATION_PRINCIPAL, principal.to_owned());
+    }
+    let subnets: Vec<String> = intent.subnets().iter().map(ToString::to_string).collect();
+    if !subnets.is_empty() {
+        claim.insert(ANNOTATION_SUBNETS, subnets.join(","));
     }
     let as_number = intent.as_number();
     let cluster_id = intent.cluster_id();

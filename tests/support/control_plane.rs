@@ -3,10 +3,9 @@
 //! The programs come from the folder `KUBEBUILDER_ASSETS` names, or are built once by `tests/control-plane/build`.
 //! A test that needs them fails without them, unless `CALICO_CHARM_SKIP_CLUSTER` says why they are left out.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -14,15 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use calico_charm::cluster::connect;
-use k8s_openapi::ByteString;
 use kube::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::processes::Processes;
-
-/// The user without any permission, for tests of RBAC; the groups are those of every authenticated user.
-pub const ORDINARY_USER: &str = "ordinary";
+use super::users::{RECORDED_USER, Tokens, kubeconfig, write_private};
 
 /// Set to a reason, it skips the tests that need a control plane.
 const SKIP: &str = "CALICO_CHARM_SKIP_CLUSTER";
@@ -31,6 +27,9 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(25);
 /// A free port can be taken before the program binds it.
 const TRIES: u32 = 3;
+/// Beside the other files of a control plane.
+const AUDIT_POLICY: &str = "audit-policy.json";
+const AUDIT_LOG: &str = "audit.log";
 /// The range measured to work; no test reaches a Service.
 const SERVICE_RANGE: &str = "10.152.183.0/24";
 
@@ -107,9 +106,34 @@ impl ControlPlane {
         self.folder.path().join("admin.conf")
     }
 
-    /// The kubeconfig of [`ORDINARY_USER`].
+    /// The kubeconfig of [`ORDINARY_USER`](super::users::ORDINARY_USER).
     pub fn ordinary_kubeconfig_path(&self) -> PathBuf {
         self.folder.path().join("ordinary.conf")
+    }
+
+    /// The kubeconfig of [`RECORDED_USER`].
+    pub fn recorded_kubeconfig_path(&self) -> PathBuf {
+        self.folder.path().join("recorded.conf")
+    }
+
+    /// What [`RECORDED_USER`] has asked for since a place in the record that an earlier call gave, 0 for all of it:
+    /// `list /api/v1/nodes?limit=500 200`. And the place where the record ends.
+    pub fn recorded_since(&self, place: usize) -> (Vec<String>, usize) {
+        let log = fs::read_to_string(self.folder.path().join(AUDIT_LOG)).unwrap_or_default();
+        let new = log.get(place..).unwrap_or_default();
+        // The last line may not be complete yet.
+        let new = new.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let events = new.lines().filter_map(|line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            let (verb, uri) = (event["verb"].as_str()?, event["requestURI"].as_str()?);
+            Some(format!("{verb} {uri} {}", event["responseStatus"]["code"]))
+        });
+        let end = if new.is_empty() {
+            place
+        } else {
+            place + new.len() + 1
+        };
+        (events.collect(), end)
     }
 
     /// An administrator's client for the calling runtime; a client does not outlive the runtime it was made in.
@@ -117,7 +141,7 @@ impl ControlPlane {
         client(&self.kubeconfig_path()).await
     }
 
-    /// A client with the rights of [`ORDINARY_USER`].
+    /// A client with the rights of [`ORDINARY_USER`](super::users::ORDINARY_USER).
     pub async fn ordinary_client(&self) -> Client {
         client(&self.ordinary_kubeconfig_path()).await
     }
@@ -146,6 +170,7 @@ impl ControlPlane {
         let [client_port, peer_port, port] = free_ports()?;
         let tokens = Tokens::random()?;
         tokens.write(folder.path())?;
+        write_private(&folder.path().join(AUDIT_POLICY), &audit_policy())?;
         let mut processes = Processes::in_folder(folder.path())?;
         processes.spawn(&assets.join("etcd"), &etcd(client_port, peer_port))?;
         processes.spawn(
@@ -174,6 +199,7 @@ impl ControlPlane {
         for (path, token) in [
             (self.kubeconfig_path(), &tokens.admin),
             (self.ordinary_kubeconfig_path(), &tokens.ordinary),
+            (self.recorded_kubeconfig_path(), &tokens.recorded),
         ] {
             write_private(&path, &kubeconfig(&url, &certificate, token))?;
         }
@@ -309,6 +335,8 @@ fn kube_apiserver(folder: &Path, etcd_port: u16, port: u16, beside: Beside) -> V
         format!("--token-auth-file={folder}/tokens.csv"),
         // The calico-node DaemonSet is privileged.
         "--allow-privileged=true".to_owned(),
+        format!("--audit-policy-file={folder}/{AUDIT_POLICY}"),
+        format!("--audit-log-path={folder}/{AUDIT_LOG}"),
     ];
     if beside == Beside::Nothing {
         arguments.push("--disable-admission-plugins=ServiceAccount".to_owned());
@@ -316,59 +344,13 @@ fn kube_apiserver(folder: &Path, etcd_port: u16, port: u16, beside: Beside) -> V
     arguments
 }
 
-struct Tokens {
-    admin: String,
-    ordinary: String,
-}
-
-impl Tokens {
-    fn random() -> Result<Self, String> {
-        let mut bytes = [0; 32];
-        File::open("/dev/urandom")
-            .and_then(|mut source| source.read_exact(&mut bytes))
-            .map_err(|error| format!("/dev/urandom: {error}"))?;
-        let (admin, ordinary) = bytes.split_at(16);
-        let text = |half: &[u8]| {
-            let half = half.try_into().expect("16 of 32 bytes");
-            format!("{:032x}", u128::from_be_bytes(half))
-        };
-        Ok(Self {
-            admin: text(admin),
-            ordinary: text(ordinary),
-        })
-    }
-
-    /// Columns: token, user, user id, groups.
-    fn write(&self, folder: &Path) -> Result<(), String> {
-        let Self { admin, ordinary } = self;
-        let text = format!(
-            "{admin},admin,admin,system:masters\n{ordinary},{ORDINARY_USER},{ORDINARY_USER},\n"
-        );
-        write_private(&folder.join("tokens.csv"), &text)
-    }
-}
-
-fn kubeconfig(url: &str, certificate: &[u8], token: &str) -> String {
+/// Nobody's requests but those of [`RECORDED_USER`], each once it is answered.
+fn audit_policy() -> String {
     json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
-        "clusters": [{ "name": "test", "cluster": {
-            "server": url,
-            "certificate-authority-data": ByteString(certificate.to_vec()),
-        }}],
-        "users": [{ "name": "test", "user": { "token": token } }],
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": [RECORDED_USER]}, {"level": "None"}],
     })
     .to_string()
-}
-
-fn write_private(path: &Path, text: &str) -> Result<(), String> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let file = options.open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 async fn client(kubeconfig: &Path) -> Client {

@@ -48,6 +48,20 @@ pub fn genuine() -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
+/// Every genuine install document in the folder that `CALICO_CRDS` names; `None` when it names none.
+pub fn genuine_documents() -> Option<Vec<PathBuf>> {
+    let root = PathBuf::from(std::env::var_os(GENUINE)?);
+    let entries =
+        fs::read_dir(&root).unwrap_or_else(|error| panic!("{GENUINE}={}: {error}", root.display()));
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .flat_map(|release| ["calico.yaml", "calico-native-v3.yaml"].map(|name| release.join(name)))
+        .filter(|file| file.is_file())
+        .collect();
+    files.sort();
+    Some(files)
+}
+
 /// The documents of a YAML file, empty ones left out.
 pub fn documents(yaml: &str) -> Result<Vec<Value>, String> {
     let documents = serde_yaml::Deserializer::from_str(yaml).map(Value::deserialize);

@@ -23,6 +23,8 @@ use super::juju_state::{JujuState, JujuStateFile, ToolCall};
 const SKIP: &str = "CALICO_CHARM_SKIP_CLUSTER";
 /// Sets the host name of its namespace, then becomes the hook.
 const IN_NAMESPACE: &str = r#"printf %s "$1" >/proc/sys/kernel/hostname && exec "$2""#;
+/// Where Juju keeps its agents.
+const INSTALLED: &str = "var/lib/juju/agents";
 /// More hooks one after another than any sequence of these tests has.
 const ENDLESS: usize = 500;
 
@@ -30,6 +32,8 @@ const ENDLESS: usize = 500;
 pub struct JujuDriver {
     folder: TempDir,
     state: JujuStateFile,
+    /// Where agents are, in the folder.
+    agents: &'static str,
 }
 
 /// A hook that has ended.
@@ -106,7 +110,22 @@ impl JujuDriver {
             symlink(&program, tools.join(tool.name()))?;
         }
         let state = JujuStateFile::create(&folder.path().join("state.json"), model)?;
-        Ok(Self { folder, state })
+        Ok(Self {
+            folder,
+            state,
+            agents: "agents",
+        })
+    }
+
+    /// Charms lie where Juju unpacks them, below [`root`](Self::root): there their programs look after the machine's files.
+    pub fn on_machines(mut self) -> Self {
+        self.agents = INSTALLED;
+        self
+    }
+
+    /// What stands for `/` on every machine after [`on_machines`](Self::on_machines).
+    pub fn root(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where the hooks look for the kubeconfig; there is none until a test writes it or links one here.
@@ -297,10 +316,11 @@ impl JujuDriver {
 
     /// Unpacked when first asked for, as Juju unpacks a charm for each unit.
     fn charm_folder(&self, unit: &str) -> PathBuf {
-        let agent = format!("agents/unit-{}", unit.replace('/', "-"));
+        let agent = format!("{}/unit-{}", self.agents, unit.replace('/', "-"));
         let charm = self.folder.path().join(agent).join("charm");
         if !charm.exists() {
-            unpack(&charm).unwrap_or_else(|error| panic!("{}: {error}", charm.display()));
+            unpack(&charm, self.agents == INSTALLED)
+                .unwrap_or_else(|error| panic!("{}: {error}", charm.display()));
         }
         charm
     }
@@ -385,13 +405,19 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
-fn unpack(charm: &Path) -> io::Result<()> {
+fn unpack(charm: &Path, installed: bool) -> io::Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(charm.join("bin"))?;
-    symlink(
+    let (built, program) = (
         env!("CARGO_BIN_EXE_calico-charm"),
         charm.join("bin/calico-charm"),
-    )?;
+    );
+    if installed {
+        // The program goes by its own path, which a link would not be.
+        fs::hard_link(built, &program).or_else(|_| fs::copy(built, &program).map(drop))?;
+    } else {
+        symlink(built, &program)?;
+    }
     for name in ["metadata.yaml", "config.yaml"] {
         fs::copy(source.join(name), charm.join(name))?;
     }

@@ -15,5 +15,7 @@ pub mod juju_driver;
 pub mod juju_state;
 mod processes;
 pub mod real_cluster;
+pub mod settlement;
 pub mod site;
+mod users;
 pub mod workloads;

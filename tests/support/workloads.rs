@@ -166,9 +166,28 @@ impl Workloads {
         self.done("PATCH", &query, Some("apply"), object.clone())
     }
 
+    /// Merges a patch into an object as `manager`.
+    pub fn merge(&self, manager: &str, path: &str, change: Value) -> Value {
+        let query = format!("{path}?fieldManager={manager}");
+        self.done("PATCH", &query, Some("merge"), change)
+    }
+
+    /// Deletes an object, if it is there.
+    pub fn delete(&self, path: &str) {
+        let reply = self.send("DELETE", path, None, Value::Null);
+        let Reply { status, body, .. } = reply;
+        assert!(status < 300 || status == 404, "{path}: {status} {body}");
+    }
+
     /// What the API server has at a path, or null.
     pub fn at(&self, path: &str) -> Value {
-        let reply = self.send("GET", path, None, Value::Null);
+        let ask = || self.send("GET", path, None, Value::Null);
+        let mut reply = ask();
+        // A kind that is new is not stored anywhere for a moment.
+        while reply.status == 429 {
+            thread::sleep(POLL);
+            reply = ask();
+        }
         if reply.status == 404 {
             return Value::Null;
         }
@@ -179,6 +198,22 @@ impl Workloads {
             reply.body
         );
         reply.body
+    }
+
+    /// What the API server lists at a path.
+    pub fn listed(&self, path: &str) -> Vec<Value> {
+        let listed = self.try_listed(path);
+        listed.unwrap_or_else(|| panic!("there is no {path}"))
+    }
+
+    /// What the API server lists at a path, if it serves that.
+    pub fn try_listed(&self, path: &str) -> Option<Vec<Value>> {
+        let mut list = self.at(path);
+        if list.is_null() {
+            return None;
+        }
+        let items = list["items"].as_array_mut().expect("a list has items");
+        Some(std::mem::take(items))
     }
 
     /// The pods a label selector finds, those that are going left out, by Node.
@@ -240,11 +275,6 @@ impl Workloads {
 
     fn pods_on(&self, node: &str) -> Vec<Value> {
         self.listed(&format!("/api/v1/pods?fieldSelector=spec.nodeName={node}"))
-    }
-
-    fn listed(&self, path: &str) -> Vec<Value> {
-        let mut list = self.at(path);
-        std::mem::take(list["items"].as_array_mut().expect("a list has items"))
     }
 
     fn annotate(&self, pod: &Value, reason: &Value) {
@@ -336,8 +366,9 @@ pub fn waiting_reasons(pod: &Value) -> Vec<String> {
     reasons.map(str::to_owned).collect()
 }
 
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
+/// Whether a pod or a Node is ready.
+pub fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
     conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }

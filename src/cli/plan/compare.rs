@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Action, Change, change, object};
 use super::cluster::Observed;
 use super::lookup::{Nodes, PeersByUnit};
 use crate::cli::fabric::{Fabric, FabricUnit};
@@ -10,8 +9,8 @@ use crate::cluster::Obstacle;
 use crate::config::CharmConfig;
 use crate::model::{ClusterIntent, Intent};
 use crate::plan::{
-    Blocked, Live, Membership, NodeClaim, Orphan, Step, claim, doomed_pools, orphans, plan_apply,
-    plan_pools, plan_unit,
+    Action, Blocked, Change, Live, Membership, NodeClaim, Orphan, Step, change, claim,
+    doomed_pools, object, orphans, plan_apply, plan_pools, plan_unit,
 };
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_MODEL, Desired, LABEL_MODEL, Owner, bgp_configuration,
@@ -41,7 +40,7 @@ impl Comparison {
     }
 
     fn add(&mut self, step: &Step, unit: &FabricUnit) {
-        match change(step, unit) {
+        match change(step, &unit.unit.to_string()) {
             Some(change) => self.changes.push(change),
             None => {
                 self.records.insert(object(step));
@@ -309,7 +308,7 @@ fn left_behind(fabric: &Fabric, observed: &Observed, owner: &Owner, comparison: 
     let mut delete = |name: &str, because: String| {
         comparison.changes.push(Change {
             action: Action::Delete,
-            kind: "BGPPeer",
+            kind: "BGPPeer".to_owned(),
             name: name.to_owned(),
             unit: Some(leader.unit.to_string()),
             fields: Vec::new(),

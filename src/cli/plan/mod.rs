@@ -1,6 +1,5 @@
 //! `plan FABRIC`: what the units would write to a live cluster. Reads only.
 
-mod change;
 mod cluster;
 mod compare;
 mod lookup;
@@ -19,8 +18,7 @@ use super::{
     FabricArguments, Failed, Output, counted, document, fail, print, print_json, refuse, runtime,
 };
 use crate::cluster::connect;
-use crate::plan::{Changes, FieldChange};
-use change::{Action, Change};
+use crate::plan::{Action, Change, Changes, FieldChange};
 use compare::Comparison;
 
 /// Exit status of `--detailed-exitcode` when there are changes.
@@ -156,7 +154,7 @@ fn to_text(application: &str, units: usize, comparison: &Comparison, fold: bool)
 fn entry(change: &Change) -> Entry {
     Entry {
         symbol: change.action.symbol(),
-        kind: change.kind.to_owned(),
+        kind: change.kind.clone(),
         name: change.name.clone(),
         text: match &change.because {
             Some(because) => because.clone(),
@@ -230,9 +228,9 @@ mod text_tests {
     }
 
     fn comparison() -> Comparison {
-        let change = |action, kind, name: &str, fields| Change {
+        let change = |action, kind: &str, name: &str, fields| Change {
             action,
-            kind,
+            kind: String::from(kind),
             name: name.into(),
             unit: None,
             fields,
@@ -297,7 +295,7 @@ mod text_tests {
     fn neighbours_share_their_reason() {
         let change = Change {
             action: Action::Create,
-            kind: "IPPool",
+            kind: "IPPool".into(),
             name: "ipv4".into(),
             unit: None,
             fields: vec![

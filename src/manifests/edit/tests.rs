@@ -31,7 +31,7 @@ fn settings() -> Settings {
 
 fn documents() -> Vec<Document> {
     let catalogue = Catalogue::embedded();
-    catalogue.documents(catalogue.newest()).unwrap()
+    catalogue.documents(catalogue.preferred()).unwrap()
 }
 
 /// Edits documents of which one is changed before; the errors.

@@ -217,7 +217,9 @@ fn a_first_hook_claims_then_peers_then_settles() {
     assert_eq!(
         lines,
         [
-            vec!["annotate: application=calico model=m principal=worker/0 unit=calico/0"],
+            vec![
+                "annotate: application=calico model=m principal=worker/0 subnets=10.0.0.0/24 unit=calico/0"
+            ],
             vec!["create calico-0-10.0.0.1: asNumber=64512 node=node-a peerIP=10.0.0.1"],
             vec![
                 "annotate: projectcalico.org/ASNumber=65001 projectcalico.org/RouteReflectorClusterID=224.0.0.1"

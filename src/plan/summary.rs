@@ -1,19 +1,24 @@
-//! What one step of a plan means to a reader.
+//! What one step of a plan means to a reader: which object, and what becomes of it.
 
-use crate::cli::fabric::FabricUnit;
-use crate::plan::{FieldChange, Step};
+use super::{FieldChange, Step};
+use crate::manifests::DocumentId;
 use crate::render::OWN_ANNOTATIONS;
 
 /// What happens to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
+    /// It comes.
     Create,
+    /// It becomes another.
     Change,
+    /// It goes.
     Delete,
 }
 
 impl Action {
-    pub(super) fn symbol(self) -> char {
+    /// The sign at the start of a line.
+    #[must_use]
+    pub fn symbol(self) -> char {
         match self {
             Self::Create => '+',
             Self::Change => '~',
@@ -21,7 +26,9 @@ impl Action {
         }
     }
 
-    pub(super) fn as_str(self) -> &'static str {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Change => "change",
@@ -32,24 +39,29 @@ impl Action {
 
 /// One object that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) action: Action,
-    pub(super) kind: &'static str,
-    pub(super) name: String,
+pub struct Change {
+    /// What happens to it.
+    pub action: Action,
+    /// Its kind.
+    pub kind: String,
+    /// Its name, after its namespace where it has one: `kube-system/calico-node`.
+    pub name: String,
     /// The unit that writes it.
-    pub(super) unit: Option<String>,
-    pub(super) fields: Vec<FieldChange>,
+    pub unit: Option<String>,
+    /// What changes in it.
+    pub fields: Vec<FieldChange>,
     /// Why, where no field says so.
-    pub(super) because: Option<String>,
+    pub because: Option<String>,
 }
 
 /// The change a step makes to Calico; `None` when it is only the charm's own book-keeping.
-pub(super) fn change(step: &Step, unit: &FabricUnit) -> Option<Change> {
-    let changed = |action, kind, name: &String| Change {
+#[must_use]
+pub fn change(step: &Step, unit: &str) -> Option<Change> {
+    let changed = |action, kind: &str, name: &str| Change {
         action,
-        kind,
-        name: name.clone(),
-        unit: Some(unit.unit.to_string()),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        unit: Some(unit.to_owned()),
         fields: Vec::new(),
         because: None,
     };
@@ -81,6 +93,24 @@ pub(super) fn change(step: &Step, unit: &FabricUnit) -> Option<Change> {
             (!shown.fields.is_empty()).then_some(shown)
         }
         Step::Relabel { .. } => None,
+        Step::Install {
+            document, changes, ..
+        } => {
+            let id = document.id();
+            let action = if changes.is_empty() {
+                Action::Create
+            } else {
+                Action::Change
+            };
+            Some(Change {
+                fields: changes.clone(),
+                ..changed(action, &id.kind, &placed(&id))
+            })
+        }
+        Step::Uninstall { id, .. } => Some(Change {
+            because: Some(told(step)),
+            ..changed(Action::Delete, &id.kind, &placed(id))
+        }),
         Step::DisablePool { name, .. } => Some(Change {
             because: Some(told(step)),
             ..changed(Action::Change, "IPPool", name)
@@ -109,7 +139,8 @@ fn told(step: &Step) -> String {
 }
 
 /// The object that a step writes.
-pub(super) fn object(step: &Step) -> String {
+#[must_use]
+pub fn object(step: &Step) -> String {
     match step {
         Step::Apply { desired, .. } => format!("{} {}", desired.kind, desired.name),
         Step::Annotate { node, .. } => format!("Node {node}"),
@@ -117,6 +148,15 @@ pub(super) fn object(step: &Step) -> String {
             format!("{kind} {name}")
         }
         Step::DisablePool { name, .. } | Step::RemovePool { name, .. } => format!("IPPool {name}"),
+        Step::Install { document, .. } => document.id().to_string(),
+        Step::Uninstall { id, .. } => id.to_string(),
+    }
+}
+
+fn placed(id: &DocumentId) -> String {
+    match &id.namespace {
+        Some(namespace) => format!("{namespace}/{}", id.name),
+        None => id.name.clone(),
     }
 }
 
