@@ -158,7 +158,7 @@ pub struct Source {
 
 pub fn embedded() -> Source {
     let catalogue = Catalogue::embedded();
-    let release = catalogue.newest();
+    let release = catalogue.preferred();
     Source {
         name: "embedded".to_owned(),
         release,
