@@ -42,6 +42,19 @@ const OPTIONS: [(&str, &str); 2] = [
     ("unit-as-numbers", "{1: 64601}"),
 ];
 
+/// Where what is installed lies, definitions first.
+const INSTALLED: [&str; 9] = [
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "/api/v1/namespaces/kube-system/serviceaccounts",
+    "/api/v1/namespaces/kube-system/configmaps",
+    "/api/v1/namespaces/kube-system/services",
+    "/apis/policy/v1/namespaces/kube-system/poddisruptionbudgets",
+    "/apis/apps/v1/namespaces/kube-system/deployments",
+    "/apis/apps/v1/namespaces/kube-system/daemonsets",
+];
+
 /// A deployment of two units, one of which is measured.
 struct Bench {
     driver: JujuDriver,
@@ -80,20 +93,45 @@ impl Bench {
             bench
                 .cluster
                 .write("POST", "/api/v1/nodes", "kubelet", Some("json"), object);
+            bench.cluster.add_agent(name);
         }
-        bench.lead(true);
+        bench.elect(UNIT);
+        bench.begin_and_end();
+        bench.pods_are_ready();
+        bench.hook();
         Some(bench)
     }
 
-    /// Makes the measured unit the leader, or not, and lets both come to rest.
-    fn lead(&self, leads: bool) {
-        let leader = if leads { UNIT } else { "calico/0" };
+    /// Stands in for the controllers: every pod there should be runs and is ready.
+    fn pods_are_ready(&self) {
+        const APPS: &str = "/apis/apps/v1/namespaces/kube-system";
+        let ready = json!({"status": {
+            "observedGeneration": 9, "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": 2,
+            "numberReady": 2, "numberAvailable": 2, "numberMisscheduled": 0,
+        }});
+        let available = json!({"status": {"observedGeneration": 9, "replicas": 1, "readyReplicas": 1, "availableReplicas": 1}});
+        for (path, status) in [
+            ("daemonsets/calico-node", ready),
+            ("deployments/calico-kube-controllers", available),
+        ] {
+            let path = format!("{APPS}/{path}/status");
+            self.cluster
+                .write("PATCH", &path, "bench", Some("merge"), status);
+        }
+    }
+
+    fn elect(&self, leader: &str) {
         let elected = |model: &mut JujuModel| {
             let done = model.set_leader("calico", Some(leader));
             model.settle();
             done
         };
         self.driver.model(elected).expect("a unit");
+    }
+
+    /// Makes the measured unit the leader, or not, and lets both come to rest.
+    fn lead(&self, leads: bool) {
+        self.elect(if leads { UNIT } else { "calico/0" });
         self.hook();
     }
 
@@ -133,6 +171,28 @@ impl Bench {
     }
 
     fn measured<T>(&self, run: impl FnOnce(Command) -> (T, bool)) -> T {
+        let measure = self.run(run);
+        let status = self
+            .driver
+            .model(|model| model.unit(UNIT).map(|unit| unit.status().clone()));
+        let status = status.expect("it is in the model");
+        assert_eq!(
+            (status.status.as_str(), status.message.as_str()),
+            ("active", "Ready")
+        );
+        measure
+    }
+
+    /// Runs the hook once, whatever status comes of it; how long it took.
+    fn begin_and_end(&self) -> Duration {
+        self.run(|mut command| {
+            let started = Instant::now();
+            let output = command.output().expect("the hook starts");
+            (started.elapsed(), output.status.success())
+        })
+    }
+
+    fn run<T>(&self, run: impl FnOnce(Command) -> (T, bool)) -> T {
         let hook = self
             .driver
             .begin_only(UNIT, "update-status")
@@ -143,15 +203,33 @@ impl Bench {
         self.driver
             .end(hook.id(), true)
             .expect("nothing stands against it");
-        let status = self
-            .driver
-            .model(|model| model.unit(UNIT).map(|unit| unit.status().clone()));
-        let status = status.expect("it is in the model");
-        assert_eq!(
-            (status.status.as_str(), status.message.as_str()),
-            ("active", "Ready")
-        );
         measure
+    }
+
+    /// Takes away everything that is installed, definitions and all.
+    fn uninstall(&self) {
+        self.forget();
+        for collection in INSTALLED {
+            let mine = "?labelSelector=juju.io/manifest%3Dcalico";
+            // Definitions were there before the charm; nobody else has any.
+            let query = if collection == INSTALLED[0] { "" } else { mine };
+            let reply = self
+                .cluster
+                .send(&Exchange::get(&format!("{collection}{query}")));
+            for object in reply.body["items"].as_array().into_iter().flatten() {
+                let name = object["metadata"]["name"].as_str().expect("a name");
+                self.cluster.delete(&format!("{collection}/{name}"));
+            }
+        }
+        // A definition is served until the last of its objects is gone.
+        while self.definitions() > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn definitions(&self) -> usize {
+        let list = self.cluster.send(&Exchange::get(INSTALLED[0]));
+        list.body["items"].as_array().map_or(0, Vec::len)
     }
 
     /// Takes away what the first hook writes.
@@ -173,7 +251,7 @@ impl Bench {
 
     /// Requests the API server has answered, for the kinds that hooks look at.
     fn requests(&self) -> u64 {
-        const KINDS: [&str; 9] = [
+        const KINDS: [&str; 16] = [
             "bgppeers",
             "bgpconfigurations",
             "ippools",
@@ -183,6 +261,13 @@ impl Bench {
             "pods",
             "daemonsets",
             "configmaps",
+            "deployments",
+            "customresourcedefinitions",
+            "clusterroles",
+            "clusterrolebindings",
+            "serviceaccounts",
+            "services",
+            "poddisruptionbudgets",
         ];
         let metrics = self.cluster.text("/metrics");
         let counters = metrics.lines().filter(|line| {
@@ -236,6 +321,7 @@ fn main() {
     nothing_to_change(&bench, &rivals);
     first_hook(&bench, &rivals);
     many_peers(&bench);
+    install(&bench);
 }
 
 /// Rounds in which every contender takes its turn, so that whatever disturbs the machine disturbs all alike.
@@ -284,6 +370,18 @@ fn nothing_to_change(bench: &Bench, rivals: &Rivals) {
         let memory = (0..10).map(|_| bench.memory()).max().unwrap_or_default();
         println!("peak memory of a hook of {who}: {memory} KiB\n");
     }
+}
+
+/// Everything on an empty cluster, the pool and the configuration included: the first objects of a kind wait for their new
+/// definition.
+fn install(bench: &Bench) {
+    bench.lead(true);
+    let mut row = Row::new("hook that installs Calico on an empty cluster");
+    for _ in 0..5 {
+        bench.uninstall();
+        row.times.push(bench.begin_and_end());
+    }
+    print("Installing", [row]);
 }
 
 fn first_hook(bench: &Bench, rivals: &Rivals) {

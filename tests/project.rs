@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use calico_charm::config::{CharmConfig, RawConfig, RawValue};
+use calico_charm::juju::Action;
 use serde_yaml::{Mapping, Value};
 
-const SHIM: &str = "#!/bin/sh\nexec \"${0%/*}/../bin/calico-charm\" hook \"${0##*/}\"\n";
+const SHIM: &str = "#!/bin/sh\nexec \"${0%/*}/../bin/calico-charm\" VERB \"${0##*/}\"\n";
 const TABLE_START: &str = "<!-- options -->\n";
 const TABLE_END: &str = "<!-- /options -->";
 
@@ -202,11 +203,66 @@ fn hooks_are_shims_round_the_binary() {
     );
     let hooks = names("hooks");
     assert!(hooks.len() > 10, "{hooks:?}");
-    for hook in hooks {
-        let path = root().join("hooks").join(&hook);
-        assert_eq!(fs::read_to_string(&path).expect("a shim"), SHIM, "{hook}");
+    shims("hooks", &SHIM.replace("VERB", "hook"));
+}
+
+/// Every file of a folder is this shim, and Juju may run it.
+fn shims(folder: &str, shim: &str) {
+    for name in names(folder) {
+        let path = root().join(folder).join(&name);
+        assert_eq!(fs::read_to_string(&path).expect("a shim"), shim, "{name}");
         let mode = fs::metadata(&path).expect("a file").permissions().mode();
-        assert_eq!(mode & 0o111, 0o111, "{hook} is not executable");
+        assert_eq!(mode & 0o111, 0o111, "{name} is not executable");
+    }
+}
+
+/// Juju fails an action that has no file, and never runs a file that is no action.
+#[test]
+fn every_action_is_declared_has_a_shim_and_is_known_to_the_program() {
+    shims("actions", &SHIM.replace("VERB", "action"));
+    let declared = yaml("actions.yaml");
+    let declared = declared.as_mapping().expect("a map of actions");
+    let declared: BTreeSet<&str> = declared.keys().filter_map(Value::as_str).collect();
+    let known: BTreeSet<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+    assert_eq!(declared, known);
+    let shims = names("actions");
+    assert_eq!(declared, shims.iter().map(String::as_str).collect());
+}
+
+/// What `charm proof` and Juju ask of `actions.yaml` (Juju: `charm/actions.go`), and what an operator does.
+#[test]
+fn actions_are_described_with_an_example_and_their_parameters_have_defaults() {
+    let plain = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name
+                .chars()
+                .all(|one| one.is_ascii_lowercase() || one == '-')
+            && !name.starts_with("juju-")
+    };
+    for (name, action) in yaml("actions.yaml").as_mapping().expect("a map of actions") {
+        let name = name.as_str().expect("a name");
+        assert!(plain(name), "{name}");
+        let description = field(action, "description");
+        let example = format!("\n  juju run calico/leader {name}");
+        assert!(description.contains(&example), "{name}: no example");
+        let sentence = first_sentence(description);
+        assert!(sentence.ends_with('.') && sentence.len() < 260, "{name}");
+        assert_eq!(action["additionalProperties"], Value::Bool(false), "{name}");
+        let params = action.get("params").and_then(Value::as_mapping);
+        for (param, schema) in params.into_iter().flatten() {
+            let param = param.as_str().expect("a name");
+            assert!(plain(param), "{name}: {param}");
+            assert!(
+                field(schema, "description").ends_with('.'),
+                "{name}: {param}"
+            );
+            let right_type = match field(schema, "type") {
+                "string" => schema["default"].is_string(),
+                "boolean" => schema["default"].is_bool(),
+                _ => false,
+            };
+            assert!(right_type, "{name}: {param}");
+        }
     }
 }
 
@@ -257,6 +313,12 @@ fn metadata_keeps_what_bundles_name() {
             "{resource}"
         );
     }
+    // Juju takes a file of the same extension only (Juju: apiserver, resource upload).
+    assert_eq!(metadata["resources"]["manifests"]["type"], "file");
+    assert_eq!(
+        metadata["resources"]["manifests"]["filename"],
+        "manifests.tar.gz"
+    );
     assert!(metadata.get("series").is_none(), "Juju 4 refuses `series`");
 }
 
@@ -282,6 +344,18 @@ fn charmcraft_packs_files_that_exist() {
             let platform = format!("ubuntu@{base}:{architecture}");
             assert!(platforms.contains_key(platform.as_str()), "{platform}");
         }
+    }
+}
+
+/// Charmhub shows a square SVG of 100 pixels; one that loads something from elsewhere would not show.
+#[test]
+fn the_icon_is_a_square_that_stands_alone() {
+    let icon = text("icon.svg");
+    assert!(icon.starts_with(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100" viewBox="0 0 100 100">"#
+    ));
+    for word in ["href", "url(", "<script", "<image", "<!ENTITY"] {
+        assert!(!icon.contains(word), "{word}");
     }
 }
 
