@@ -4,7 +4,7 @@
 //! was quoted (`1.10` and `"1.10"` are different AS numbers) and that a key comes twice, and because an alias is seen
 //! before it is expanded. `serde_yaml`'s values say none of that. Whole files whose shape is a type of ours go through
 //! [`from_document`] and [`to_document`], which are `serde_yaml`. Files of several documents of any shape go through
-//! [`documents`], which is saphyr-parser again.
+//! [`documents()`], which is saphyr-parser again.
 
 mod documents;
 

@@ -1,4 +1,4 @@
-//! Carries out what [`footprint`] decides. Performs IO. Every step may be taken twice, and one that fails keeps none of
+//! Carries out what [`footprint`](super::footprint) decides. Performs IO. Every step may be taken twice, and one that fails keeps none of
 //! the others from being taken.
 
 use std::fs;

@@ -40,10 +40,10 @@ pub enum DocumentsProblem {
     /// A list or a map as a key.
     #[error("has a key that is no text at {0}")]
     Key(Position),
-    /// More than [`DEEPEST`] levels.
+    /// More than `DEEPEST` levels.
     #[error("nests lists and maps more than {DEEPEST} deep at {0}")]
     TooDeep(Position),
-    /// More than [`MOST`] values.
+    /// More than `MOST` values.
     #[error("is the one with which the file has more than {MOST} values")]
     TooMany,
 }
