@@ -119,12 +119,20 @@ impl Set {
     }
 }
 
+/// No controller makes pods here, and a unit asks for the one on its own node.
+fn add_agents(cluster: &RealCluster) {
+    for node in cluster.list("nodes") {
+        cluster.add_agent(node["metadata"]["name"].as_str().expect("a name"));
+    }
+}
+
 /// Plays a scenario that starts with no hook on the real API server and on the one in this process, and compares them
 /// after each step.
 fn played_on_both(set: &Set, plane: &ControlPlane, text: &str) -> (World, RealCluster) {
     let scenario = set.scenario(text);
     let cluster = RealCluster::emptied(plane, set.group);
     let mut real = World::new_in(&scenario, Some(Box::new(cluster.clone())));
+    add_agents(&cluster);
     let mut simulated = World::new(&Scenario {
         observed: Vec::new(),
         ..scenario.clone()
@@ -240,6 +248,7 @@ fn a_pool_goes_when_its_last_pod_has_gone(plane: &ControlPlane, set: &Set) {
     let steps = std::mem::take(&mut scenario.then);
     let cluster = RealCluster::emptied(plane, set.group);
     let mut real = World::new_in(&scenario, Some(Box::new(cluster.clone())));
+    add_agents(&cluster);
     real.step(&steps[0]);
     let pool = cluster.object("IPPool", "old");
     assert_eq!(pool["spec"]["disabled"], true, "{shown}");
