@@ -16,8 +16,6 @@ use calico_charm::juju::Action;
 use serde_yaml::{Mapping, Value};
 
 const SHIM: &str = "#!/bin/sh\nexec \"${0%/*}/../bin/calico-charm\" VERB \"${0##*/}\"\n";
-const TABLE_START: &str = "<!-- options -->\n";
-const TABLE_END: &str = "<!-- /options -->";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -91,21 +89,32 @@ fn options_table() -> String {
     table
 }
 
+fn actions_table() -> String {
+    let actions = yaml("actions.yaml");
+    let mut table = String::from("| action | does |\n|---|---|\n");
+    for (name, action) in actions.as_mapping().expect("actions.yaml: a map") {
+        let name = name.as_str().expect("action name");
+        let sentence = first_sentence(field(action, "description"));
+        writeln!(table, "| `{name}` | {sentence} |").expect("a String takes everything");
+    }
+    table
+}
+
 #[test]
-fn readme_lists_the_options_of_config_yaml() {
-    let readme = text("README.md");
-    let start = readme.find(TABLE_START).expect("start of the table") + TABLE_START.len();
-    let end = readme.find(TABLE_END).expect("end of the table");
-    let table = options_table();
+fn readme_lists_the_options_and_the_actions() {
+    let before = text("README.md");
+    let mut readme = before.clone();
+    for (name, table) in [("options", options_table()), ("actions", actions_table())] {
+        let mark = format!("<!-- {name} -->\n");
+        let start = readme.find(&mark).expect("start of the table") + mark.len();
+        let end = readme.find(&format!("<!-- /{name} -->"));
+        readme.replace_range(start..end.expect("end of the table"), &table);
+    }
     if std::env::var_os("UPDATE_README").is_some() {
-        let updated = format!("{}{table}{}", &readme[..start], &readme[end..]);
-        fs::write(root().join("README.md"), updated).expect("README.md is writable");
+        fs::write(root().join("README.md"), readme).expect("README.md is writable");
     } else {
-        assert_eq!(
-            &readme[start..end],
-            table,
-            "run UPDATE_README=1 cargo test --test project"
-        );
+        let hint = "run UPDATE_README=1 cargo test --test project";
+        assert_eq!(before, readme, "{hint}");
     }
 }
 
