@@ -5,6 +5,8 @@
 mod drift;
 #[path = "life/health.rs"]
 mod health;
+#[path = "life/kept.rs"]
+mod kept;
 #[path = "life/leaders.rs"]
 mod leaders;
 #[path = "life/others.rs"]

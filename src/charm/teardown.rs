@@ -13,8 +13,8 @@ use crate::plan::{Live, NodeClaim, claim, plan_release};
 use crate::render::Kind;
 
 /// Takes this unit's things away: in the cluster in both hooks, on the machine in `remove`, which is a unit's last hook
-/// (a principal has drained its Node and deleted it by then, if it ever does). Whatever keeps it from doing so is only logged: the unit goes all the same, and the
-/// leader clears up once the Node is gone or empty.
+/// (a principal has drained its Node and deleted it by then, if it ever does). Whatever keeps it from doing so is only
+/// logged: the unit goes all the same, and the leader clears up once the Node is gone or empty.
 pub async fn run<T: HookTools, H: Host>(
     surroundings: &Surroundings<'_, T, H>,
     hook: Hook,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::config::CharmConfig;
 use crate::model::{Cidr, Family, Release};
 use crate::plan::Live;
 use crate::render::Owner;
@@ -37,6 +38,33 @@ pub struct Settings {
     pub typha_replicas: u32,
 }
 
+impl Settings {
+    /// What the options ask of a release's documents.
+    #[must_use]
+    pub fn new(
+        config: &CharmConfig,
+        release: Release,
+        owner: Owner,
+        autodetection: Autodetection,
+    ) -> Self {
+        let has = |family| config.cidr.iter().any(|cidr| cidr.family() == family);
+        Self {
+            release,
+            owner,
+            registry: config.image_registry.clone(),
+            node_image: config.calico_node_image.clone(),
+            policy_image: config.calico_policy_image.clone(),
+            ipv4: has(Family::V4),
+            ipv6: has(Family::V6),
+            backend: Backend::of(config),
+            workload_mtu: config.workload_mtu().map(u32::from),
+            manage_pools: config.manage_pools,
+            autodetection,
+            typha_replicas: u32::from(config.typha_replicas),
+        }
+    }
+}
+
 /// Calico's networking backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -47,6 +75,16 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// BIRD runs unless everything goes by VXLAN and nothing asks for a session: the mesh, which is on unless switched off,
+    /// counts as asking.
+    fn of(config: &CharmConfig) -> Self {
+        if config.manage_pools && config.vxlan.is_some() && !config.speaks_bgp() {
+            Self::Vxlan
+        } else {
+            Self::Bird
+        }
+    }
+
     /// As Calico spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -275,7 +275,7 @@ async fn look<T: HookTools, H: Host>(
 ) -> Result<(Survey, Comparison), Stop> {
     let look = first_look(work.surroundings).await?;
     let survey = work.survey(look, report).await?;
-    let comparison = compare(work, &survey, report).await?;
+    let comparison = compare(work, &survey).await?;
     Ok((survey, comparison))
 }
 
@@ -283,16 +283,11 @@ async fn look<T: HookTools, H: Host>(
 async fn compare<T: HookTools, H: Host>(
     work: &Work<'_, T, H>,
     survey: &Survey,
-    report: &mut Report,
 ) -> Result<Comparison, Stop> {
     let kubernetes = &survey.kubernetes;
     let daemon_set = survey.daemon_set.as_ref();
     let found = Found::read(kubernetes, &work.identity.owner).await?;
-    if work.lacks_resource(&found) {
-        let status = Status::waiting("Waiting for Juju to hand resource manifests out");
-        return Err(Stop::Status(status));
-    }
-    let catalogue = catalogue(work.resource(report).as_deref())?;
+    let catalogue = catalogue(work.resource(&found)?.as_deref())?;
     let running = running(survey).await?;
     let release = chosen(work.config.release, &catalogue, running)?;
     let settings = work.settings(release, &found, daemon_set, &survey.nodes);

@@ -2,7 +2,6 @@
 
 use super::answer::Answer;
 use super::reason::Reason;
-use crate::charm::Report;
 use crate::charm::install::{RESOURCE, catalogue, read_resource};
 use crate::juju::HookTools;
 use crate::juju::tools::{ToolError, resource_get};
@@ -12,12 +11,11 @@ use crate::juju::tools::{ToolError, resource_get};
 /// # Errors
 /// When a hook tool fails.
 pub(super) async fn list<T: HookTools>(tools: &T) -> Result<Answer, ToolError> {
-    let mut report = Report::default();
     let resource = resource_get(tools, RESOURCE).await?;
-    let bytes = resource.and_then(|path| read_resource(&path, &mut report));
-    let answer = match catalogue(bytes.as_deref()) {
+    let bytes = resource.as_deref().map_or(Ok(None), read_resource);
+    let known = bytes.and_then(|bytes| Ok(catalogue(bytes.as_deref())?));
+    Ok(match known {
         Ok(catalogue) => Answer::default().with_list("calico-versions", &catalogue.releases()),
-        Err(blocked) => Answer::failed(Reason::from(blocked)),
-    };
-    Ok(answer.with_list("notes", report.notes()))
+        Err(stop) => Answer::failed(Reason::from(stop)),
+    })
 }

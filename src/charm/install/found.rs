@@ -184,9 +184,7 @@ fn seen(collection: &str, live: &Live, owner: &Owner) -> Option<Installed> {
 
 /// Whether a definition is one of those Calico works with, whoever brought it.
 fn is_of_calico(definition: &str) -> bool {
-    definition.ends_with(".crd.projectcalico.org")
-        || definition.ends_with(".projectcalico.org")
-        || definition.ends_with(".policy.networking.k8s.io")
+    definition.ends_with(".projectcalico.org") || definition.ends_with(".policy.networking.k8s.io")
 }
 
 impl Due {

@@ -157,16 +157,18 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         nodes: &[Live],
         report: &mut Report,
     ) -> Result<Install, Stop> {
-        let resource = self.resource(report);
+        let resource = match self.resource(found) {
+            Ok(resource) => resource,
+            // What runs stays as it is, and all else goes on.
+            Err(Stop::Status(status)) => {
+                report.status(status);
+                return Ok(Install::default());
+            }
+            Err(stop) => return Err(stop),
+        };
         let digest = resource
             .as_deref()
             .map_or_else(String::new, crate::manifests::fingerprint_of);
-        if self.lacks_resource(found) {
-            report.status(Status::waiting(
-                "Waiting for Juju to hand resource manifests out",
-            ));
-            return Ok(Install::default());
-        }
         let settings = |release| self.settings(release, found, daemon_set, nodes);
         // The release is not known before the documents are read, which is what the record saves.
         let inputs = fingerprint(&format!(

@@ -2,21 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::source::not_withheld;
 use super::{Found, read_resource};
-use crate::charm::Report;
-use crate::charm::reconcile::Work;
-use crate::config::CharmConfig;
+use crate::charm::reconcile::{Stop, Work};
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::manifests::{Autodetection, Backend, Settings};
-use crate::model::{Cidr, Family, Release};
+use crate::manifests::{Autodetection, Settings};
+use crate::model::{Cidr, Release};
 use crate::plan::Live;
 use crate::render::{ANNOTATION_SUBNETS, ANNOTATION_UNIT};
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// The resource's bytes, where it is attached.
-    pub fn resource(&self, report: &mut Report) -> Option<Vec<u8>> {
-        read_resource(self.juju.manifests.as_ref()?, report)
+    ///
+    /// # Errors
+    /// When it is not to be had now, so that nothing may be made of the documents there are.
+    pub fn resource(&self, found: &Found) -> Result<Option<Vec<u8>>, Stop> {
+        let path = self.juju.manifests.as_deref();
+        not_withheld(path, found.recorded("resource"))?;
+        path.map_or(Ok(None), read_resource)
     }
 
     /// What the options, the relations and the Nodes make of the documents.
@@ -27,48 +31,25 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         daemon_set: Option<&Live>,
         nodes: &[Live],
     ) -> Settings {
-        let config = self.config;
-        let has = |family| config.cidr.iter().any(|cidr| cidr.family() == family);
+        let owner = self.identity.owner.clone();
+        let autodetection = self.autodetection(daemon_set, nodes);
         Settings {
-            release,
-            owner: self.identity.owner.clone(),
-            registry: self
-                .config
-                .image_registry
-                .clone()
-                .or_else(|| self.told_registry(found)),
-            node_image: config.calico_node_image.clone(),
-            policy_image: config.calico_policy_image.clone(),
-            ipv4: has(Family::V4),
-            ipv6: has(Family::V6),
-            backend: backend(config),
-            workload_mtu: config.workload_mtu().map(u32::from),
-            manage_pools: config.manage_pools,
-            autodetection: self.autodetection(daemon_set, nodes),
-            typha_replicas: u32::from(config.typha_replicas),
+            registry: self.registry(found),
+            ..Settings::new(self.config, release, owner, autodetection)
         }
     }
 
-    /// Whether what runs may have come from a resource that is not to be had now. Juju cannot detach one.
-    pub fn lacks_resource(&self, found: &Found) -> bool {
-        self.juju.manifests.is_none() && !found.recorded("resource").is_empty()
+    /// The site's registry: the option, else the principal's.
+    fn registry(&self, found: &Found) -> Option<String> {
+        let option = self.config.image_registry.clone();
+        option.or_else(|| self.told_registry(found))
     }
 
-    /// The principal's registry, for a site that sets no `image-registry`. The registry that Charmed Kubernetes has by default holds the images of
-    /// its own Calico releases only, and is not taken from there. A principal that says nothing yet, as a worker does
-    /// until the control plane has told it, changes nothing.
+    /// The principal's registry, for a site that sets no `image-registry`.
     pub(super) fn told_registry(&self, found: &Found) -> Option<String> {
-        const OF_CHARMED_KUBERNETES: &str = "rocks.canonical.com:443/cdk";
-        let told = self
-            .juju
-            .cni
-            .iter()
-            .filter_map(|relation| relation.principal.get("image-registry"))
-            .map(|registry| registry.trim())
-            .find(|registry| !registry.is_empty());
-        let registry = told.unwrap_or_else(|| found.recorded("registry"));
-        let is_usable = !registry.is_empty() && registry != OF_CHARMED_KUBERNETES;
-        is_usable.then(|| registry.to_owned())
+        let relations = self.juju.cni.iter();
+        let told = relations.filter_map(|relation| relation.principal.get("image-registry"));
+        principals_registry(told.map(String::as_str), found.recorded("registry"))
     }
 
     /// One value for the cluster, which only ever grows and only changes when every unit has told its subnets: each
@@ -122,12 +103,49 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     }
 }
 
-/// BIRD runs unless everything goes by VXLAN and nothing asks for a session: the mesh, which is on unless switched off,
-/// counts as asking.
-fn backend(config: &CharmConfig) -> Backend {
-    if config.manage_pools && config.vxlan.is_some() && !config.speaks_bgp() {
-        Backend::Vxlan
-    } else {
-        Backend::Bird
+/// What a principal says of its registry, else what one said before: a worker says nothing until the control plane has
+/// told it. The registry that Charmed Kubernetes has by default holds the images of its own Calico releases only, and is
+/// not taken.
+fn principals_registry<'a>(
+    told: impl IntoIterator<Item = &'a str>,
+    recorded: &'a str,
+) -> Option<String> {
+    const OF_CHARMED_KUBERNETES: &str = "rocks.canonical.com:443/cdk";
+    let mut told = told.into_iter().map(str::trim);
+    let registry = told.find(|registry| !registry.is_empty());
+    let registry = registry.unwrap_or(recorded);
+    let is_usable = !registry.is_empty() && registry != OF_CHARMED_KUBERNETES;
+    is_usable.then(|| registry.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_kept_while_the_principal_says_nothing() {
+        const CDK: &str = "rocks.canonical.com:443/cdk";
+        for (told, recorded, registry) in [
+            (&[][..], "", None),
+            (&[" "][..], "", None),
+            (&["a.example.com"][..], "", Some("a.example.com")),
+            (
+                &[" a.example.com "][..],
+                "b.example.com",
+                Some("a.example.com"),
+            ),
+            (
+                &["", "a.example.com"][..],
+                "b.example.com",
+                Some("a.example.com"),
+            ),
+            (&[][..], "b.example.com", Some("b.example.com")),
+            (&[""][..], "b.example.com", Some("b.example.com")),
+            (&[CDK][..], "b.example.com", None),
+            (&[][..], CDK, None),
+        ] {
+            let found = principals_registry(told.iter().copied(), recorded);
+            assert_eq!(found.as_deref(), registry, "{told:?} {recorded:?}");
+        }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
-use crate::charm::Report;
+use crate::charm::reconcile::Stop;
 use crate::manifests::{Catalogue, Document, LABEL_MANIFEST_VERSION, Settings, edited};
 use crate::model::Release;
 use crate::plan::{Blocked, Live, stamped};
+use crate::status::Status;
 
 /// Name of the resource that brings install documents of other releases.
 pub const RESOURCE: &str = "manifests";
 /// The largest resource that is read.
-const LARGEST_RESOURCE: u64 = 16 * 1024 * 1024;
+const LARGEST_RESOURCE: u64 = 16 * MEGABYTE;
+const MEGABYTE: u64 = 1024 * 1024;
+
 /// The documents of a release, edited and stamped, in the order of application.
 ///
 /// # Errors
@@ -91,19 +94,130 @@ pub fn catalogue(resource: Option<&[u8]>) -> Result<Catalogue, Blocked> {
     })
 }
 
-/// The bytes of a resource. What cannot be read, or is empty as a placeholder is, counts as not attached.
-pub fn read_resource(path: &Path, report: &mut Report) -> Option<Vec<u8>> {
-    let size = std::fs::metadata(path).map(|file| file.len());
-    if size.as_ref().is_ok_and(|size| *size > LARGEST_RESOURCE) {
-        report.warning("resource manifests is larger than 16 MB and not read");
-        report.note("resource manifests is too large".to_owned());
-        return None;
+/// The bytes of a resource; `None` for an empty file, which is a placeholder.
+///
+/// # Errors
+/// When the file is too large, which somebody has to mend, or cannot be read now. Neither means that nothing is attached:
+/// the charm's own documents would take the place of those that run.
+pub fn read_resource(path: &Path) -> Result<Option<Vec<u8>>, Stop> {
+    let unreadable = |error: std::io::Error| {
+        Stop::Status(Status::waiting(format!(
+            "Waiting for resource manifests, which cannot be read: {error}"
+        )))
+    };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > LARGEST_RESOURCE {
+        return Err(Stop::Blocked(Blocked {
+            message: format!(
+                "resource manifests: is {} MB large, at most {} MB are read",
+                size.div_ceil(MEGABYTE),
+                LARGEST_RESOURCE / MEGABYTE
+            ),
+            remedy: "attach one release's own calico.yaml, gzipped, as resource manifests"
+                .to_owned(),
+        }));
     }
-    match std::fs::read(path) {
-        Ok(bytes) => Some(bytes).filter(|bytes| !bytes.trim_ascii().is_empty()),
-        Err(error) => {
-            report.warning(format!("resource manifests cannot be read: {error}"));
-            None
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    Ok(Some(bytes).filter(|bytes| !bytes.trim_ascii().is_empty()))
+}
+
+/// Whether what a hook finds attached may be taken for all there is: Juju cannot detach a resource, so one that documents
+/// were made from and that is not handed out is not to be had now.
+///
+/// # Errors
+/// When that is so.
+pub fn not_withheld(attached: Option<&Path>, recorded: &str) -> Result<(), Stop> {
+    if attached.is_none() && !recorded.is_empty() {
+        return Err(Stop::Status(Status::waiting(
+            "Waiting for Juju to hand resource manifests out",
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_a_placeholder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifests");
+        for (content, read) in [("", None), (" \n", None), ("a: 1\n", Some("a: 1\n"))] {
+            std::fs::write(&path, content).unwrap();
+            let bytes = read_resource(&path).ok().unwrap();
+            assert_eq!(bytes.as_deref(), read.map(str::as_bytes), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder has a size like a file and cannot be read as one.
+        for path in [folder.path().to_owned(), folder.path().join("absent")] {
+            let Err(Stop::Status(status)) = read_resource(&path) else {
+                panic!("{} was read", path.display());
+            };
+            let status = status.to_string();
+            let expected = "waiting: Waiting for resource manifests, which cannot be read: ";
+            assert!(status.starts_with(expected), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifests");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(LARGEST_RESOURCE + 1).unwrap();
+        let Err(Stop::Blocked(blocked)) = read_resource(&path) else {
+            panic!("it was read");
+        };
+        let expected = "resource manifests: is 17 MB large, at most 16 MB are read";
+        assert_eq!(blocked.message, expected);
+        file.set_len(LARGEST_RESOURCE).unwrap();
+        assert!(read_resource(&path).is_ok());
+    }
+
+    #[test]
+    fn a_resource_that_was_there_is_waited_for() {
+        let attached = Some(Path::new("manifests"));
+        for (attached, recorded, allowed) in [
+            (None, "", true),
+            (attached, "", true),
+            (attached, "00112233", true),
+            (None, "00112233", false),
+        ] {
+            let outcome = not_withheld(attached, recorded);
+            assert_eq!(outcome.is_ok(), allowed, "{attached:?} {recorded:?}");
+        }
+    }
+
+    #[test]
+    fn a_release_is_chosen_and_never_an_older_one() {
+        let release = |text: &str| text.parse::<Release>().unwrap();
+        let catalogue = Catalogue::embedded();
+        let newest = catalogue.preferred();
+        assert_eq!(chosen(None, &catalogue, None).unwrap(), newest);
+        assert_eq!(
+            chosen(Some(newest), &catalogue, Some(newest)).unwrap(),
+            newest
+        );
+        assert_eq!(
+            chosen(None, &catalogue, Some(release("v3.29.7"))).unwrap(),
+            newest
+        );
+        for (wanted, running, message) in [
+            (Some("v3.29.7"), None, "release: v3.29.7 is not one of"),
+            (
+                None,
+                Some("v9.9.9"),
+                "release: v9.9.9 runs, and the newest the charm has is",
+            ),
+        ] {
+            let refused =
+                chosen(wanted.map(release), &catalogue, running.map(release)).unwrap_err();
+            assert!(refused.message.starts_with(message), "{}", refused.message);
         }
     }
 }

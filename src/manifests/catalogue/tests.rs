@@ -105,6 +105,57 @@ fn an_archive_holds_releases() {
 }
 
 #[test]
+fn the_newest_of_the_resource_runs_where_none_is_chosen() {
+    let archive = |releases: &[&str]| {
+        let paths: Vec<String> = releases
+            .iter()
+            .map(|release| format!("{release}/calico.yaml"))
+            .collect();
+        let files: Vec<(&str, &[u8])> = paths
+            .iter()
+            .map(|path| (path.as_str(), ACCOUNT.as_bytes()))
+            .collect();
+        Catalogue::with_resource(&tar(&files)).unwrap().preferred()
+    };
+    assert_eq!(Catalogue::embedded().preferred(), embedded::RELEASE);
+    // Older than the charm's own all the same: somebody attached it for a reason.
+    assert_eq!(archive(&["v3.29.7"]), release("v3.29.7"));
+    assert_eq!(
+        archive(&["v3.31.7", "v3.9.0", "v3.29.7"]),
+        release("v3.31.7")
+    );
+    assert_eq!(archive(&["v9.9.9", "v3.29.7"]), release("v9.9.9"));
+}
+
+#[test]
+fn a_folder_must_not_say_another_release_than_its_image() {
+    let file = |image: &str| tar(&[("v3.31.7/calico.yaml", node(image).as_bytes())]);
+    for (image, refused) in [
+        ("quay.io/calico/node:v3.31.7", None),
+        // A site's own tag says nothing.
+        ("quay.io/calico/node:ours", None),
+        (
+            "quay.io/calico/node:v3.30.1",
+            Some("v3.31.7 holds the documents of v3.30.1"),
+        ),
+    ] {
+        let catalogue = Catalogue::with_resource(&file(image)).unwrap();
+        let error = catalogue.documents(release("v3.31.7")).err();
+        assert!(
+            error
+                .as_ref()
+                .is_none_or(|error| matches!(error, CatalogueError::OtherRelease { .. })),
+            "{error:?}"
+        );
+        assert_eq!(
+            error.map(|error| error.to_string()).as_deref(),
+            refused,
+            "{image}"
+        );
+    }
+}
+
+#[test]
 fn lists_are_unfolded() {
     let list = format!(
         "apiVersion: v1\nkind: List\nitems:\n- {ACCOUNT}- {}",

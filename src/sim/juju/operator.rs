@@ -219,6 +219,20 @@ impl JujuModel {
         self.refresh(application)
     }
 
+    /// From now on units do not get the resource: nobody can detach one, but a controller may fail to hand it out.
+    ///
+    /// # Errors
+    /// No such application.
+    pub fn withhold_resource(
+        &mut self,
+        application: &str,
+        resource: &str,
+    ) -> Result<(), Impossible> {
+        let charm = &mut self.application_mut(application)?.charm;
+        charm.resources.remove(resource);
+        Ok(())
+    }
+
     /// `juju bind APPLICATION endpoint=space`.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use calico_charm::config::{CharmConfig, RawConfig};
-use calico_charm::manifests::{Autodetection, Backend, Catalogue, Document, Settings, edited};
-use calico_charm::model::{Cidr, Family};
+use calico_charm::manifests::{Autodetection, Catalogue, Document, Settings, edited};
+use calico_charm::model::Cidr;
 use calico_charm::plan::stamped;
 use calico_charm::render::{FIELD_MANAGER, Owner};
 use calico_charm::sim::api::{ApiServer, Mode};
@@ -95,25 +95,12 @@ fn settings(scenario: &Scenario) -> Settings {
     let config = CharmConfig::parse(&raw, "calico")
         .or_else(|_| CharmConfig::parse(&RawConfig::default(), "calico"))
         .expect("the defaults");
-    let has = |family| config.cidr.iter().any(|cidr| cidr.family() == family);
-    let vxlan = config.manage_pools && config.vxlan.is_some() && !config.speaks_bgp();
-    Settings {
-        release: Catalogue::embedded().preferred(),
-        owner: Owner {
-            model: MODEL.to_owned(),
-            application: "calico".to_owned(),
-        },
-        registry: config.image_registry.clone(),
-        node_image: config.calico_node_image.clone(),
-        policy_image: config.calico_policy_image.clone(),
-        ipv4: has(Family::V4),
-        ipv6: has(Family::V6),
-        backend: if vxlan { Backend::Vxlan } else { Backend::Bird },
-        workload_mtu: config.workload_mtu().map(u32::from),
-        manage_pools: config.manage_pools,
-        autodetection: autodetection(&scenario.units),
-        typha_replicas: u32::from(config.typha_replicas),
-    }
+    let owner = Owner {
+        model: MODEL.to_owned(),
+        application: "calico".to_owned(),
+    };
+    let release = Catalogue::embedded().preferred();
+    Settings::new(&config, release, owner, autodetection(&scenario.units))
 }
 
 /// What the leader finds once every unit has told its subnets.
