@@ -7,6 +7,7 @@
 //! | [`juju`] | hook tools and hook environment, to [`config::RawConfig`] and [`model::UnitFacts`] | yes |
 //! | [`config`] | one field an option: [`config::CharmConfig`], or every problem at once | no |
 //! | [`model`] | newtypes, and [`model::Intent`]: what this unit and this cluster should be | no |
+//! | [`fabric`] | all units, routers and sessions at once: what reaches what, and what is wrong | no |
 //! | [`render`] | an intent to typed Calico objects | no |
 //! | [`manifests`] | install documents, edited to what the options ask | no |
 //! | [`plan`] | desired against observed objects, to an ordered plan | no |
@@ -23,6 +24,8 @@ pub mod cli;
 pub mod cluster;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod config;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod fabric;
 pub mod host;
 pub mod juju;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -8,7 +8,7 @@ use std::fmt::Write;
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if character != '\n' && (character.is_control() || turns_direction(character)) {
+        if character != '\n' && !is_printable(character) {
             // Writing to a String cannot fail.
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
         } else {
@@ -24,9 +24,15 @@ pub fn printable_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
+/// Whether a terminal shows `character` and does nothing else for it.
+#[must_use]
+pub fn is_printable(character: char) -> bool {
+    !character.is_control() && !turns_direction(character)
+}
+
 /// The bidirectional controls of Unicode (UAX 9).
 fn turns_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -40,6 +46,7 @@ mod tests {
             ("a\u{1b}[31mb", "a\\u{1b}[31mb"),
             ("a\0b\tc", "a\\u{0}b\\u{9}c"),
             ("a\u{202e}b", "a\\u{202e}b"),
+            ("a\u{61c}b\u{2069}", "a\\u{61c}b\\u{2069}"),
             ("a\nb", "a\\nb"),
         ] {
             assert_eq!(printable_line(text), expected);

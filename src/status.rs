@@ -46,8 +46,8 @@ impl Status {
     pub fn ready(notes: &[String]) -> Self {
         let message = match notes {
             [] => "Ready".to_owned(),
-            [first] => format!("Ready ({first})"),
-            [first, rest @ ..] => format!("Ready ({first}; +{} more)", rest.len()),
+            [first] => noted(first, ")"),
+            [first, rest @ ..] => noted(first, &format!("; +{} more)", rest.len())),
         };
         Self::new(StatusKind::Active, &message)
     }
@@ -116,6 +116,13 @@ impl fmt::Display for Status {
     }
 }
 
+/// `Ready` with a note, cut so that what ends it stays.
+fn noted(note: &str, end: &str) -> String {
+    const START: &str = "Ready (";
+    let room = LONGEST - START.len() - end.chars().count();
+    format!("{START}{}{end}", shortened(note, room))
+}
+
 /// One line of at most `room` characters.
 fn shortened(text: &str, room: usize) -> String {
     let text = printable(text);
@@ -138,6 +145,9 @@ mod tests {
             Status::ready(&["a".into(), "b".into()]).message(),
             "Ready (a; +1 more)"
         );
+        let long = Status::ready(&["é".repeat(200), "b".into(), "c".into()]);
+        assert_eq!(long.message().chars().count(), 120);
+        assert!(long.message().ends_with("é…; +2 more)"), "{long}");
     }
 
     #[test]

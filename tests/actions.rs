@@ -4,6 +4,12 @@
     reason = "clippy exempts test functions, not their helpers"
 )]
 
+#[path = "actions/apply.rs"]
+mod apply;
+#[path = "actions/command.rs"]
+mod command;
+#[path = "actions/fabric.rs"]
+mod fabric;
 mod support;
 
 use std::fs;

@@ -1,6 +1,7 @@
-//! `docs/charmhub.md`, the page of the charm, is what `config.yaml`, `actions.yaml` and `metadata.yaml` say.
+//! `docs/charmhub.md`, the page of the charm, is what `config.yaml`, `actions.yaml` and `metadata.yaml` say;
+//! `docs/findings.md` is what the check's catalogue says.
 //!
-//! `UPDATE_DOCS=1` rewrites it from `docs/charmhub.template.md`.
+//! `UPDATE_DOCS=1` rewrites both, the one from `docs/charmhub.template.md`.
 #![allow(
     clippy::panic,
     reason = "clippy exempts test functions, not their helpers"
@@ -10,9 +11,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use calico_charm::fabric::catalogue::{ENTRIES, Entry, group};
 use serde_yaml::{Mapping, Value};
 
 const PAGE: &str = "docs/charmhub.md";
+const FINDINGS: &str = "docs/findings.md";
 const TEMPLATE: &str = "docs/charmhub.template.md";
 
 fn root() -> &'static Path {
@@ -200,19 +203,66 @@ fn page() -> String {
     page
 }
 
-#[test]
-fn the_charm_page_says_what_the_charm_has() {
-    let page = page();
+/// A finding's section.
+fn finding(entry: &Entry) -> String {
+    let mut section = format!(
+        "### {}: {}\n\n*{}*\n\n{}\n",
+        entry.code,
+        entry.title,
+        entry.severity.as_str(),
+        entry.explanation
+    );
+    if let Some(option) = entry.option_to_come {
+        writeln!(
+            section,
+            "No option of this release makes it (to come: {option}); the check finds it in objects that others made.\n"
+        )
+        .expect("a String takes everything");
+    }
+    section
+}
+
+/// Every finding by group, as `explain` prints it.
+fn findings() -> String {
+    let mut page = String::from(
+        "<!-- Made from src/fabric/catalogue: see CONTRIBUTING.md. -->\n# Findings\n\n\
+         What `calico-charm check` and the charm can find wrong with a fabric. `calico-charm explain F043` prints one of\n\
+         these pages. An error means that sessions or routes are missing; a warning, that it works and there is something\n\
+         to know; a note, that something was left out of account.\n\n",
+    );
+    for of_group in ENTRIES.chunk_by(|one, next| group(one.code) == group(next.code)) {
+        let first = of_group.first().expect("chunks are never empty");
+        write!(page, "## {}\n\n", group(first.code)).expect("a String takes everything");
+        page.extend(of_group.iter().map(finding));
+    }
+    let end = page.trim_end().len();
+    page.truncate(end);
+    page.push('\n');
+    page
+}
+
+/// Compares a page with what it is made from, or rewrites it.
+fn keep(name: &str, page: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(root().join(PAGE), page).expect("the page is writable");
+        fs::write(root().join(name), page).expect("the page is writable");
         return;
     }
-    let kept = text(PAGE);
+    let kept = text(name);
     let differs = kept.lines().zip(page.lines()).find(|(old, new)| old != new);
     assert!(
         kept == page,
-        "{PAGE} is stale, from {differs:?} on: run UPDATE_DOCS=1 cargo test --test documentation"
+        "{name} is stale, from {differs:?} on: run UPDATE_DOCS=1 cargo test --test documentation"
     );
+}
+
+#[test]
+fn the_charm_page_says_what_the_charm_has() {
+    keep(PAGE, &page());
+}
+
+#[test]
+fn the_findings_page_says_what_the_catalogue_has() {
+    keep(FINDINGS, &findings());
 }
 
 /// The page has a section for each, so nothing is dropped on the way and nothing stays when it goes.

@@ -3,7 +3,9 @@
 mod action;
 mod decide;
 mod disposition;
+mod fabric;
 mod facts;
+mod findings;
 mod health;
 mod install;
 mod int32;
@@ -137,6 +139,7 @@ pub async fn run_hook<T: HookTools, H: Host>(
         &mut report,
     )
     .await;
+    report.tell_findings(hook == Hook::UpdateStatus);
     machine::calicoctl(surroundings, hook, &mut report).await;
     publish::all(surroundings, hook, &juju, published.as_ref(), &report).await?;
     Ok(report)

@@ -104,6 +104,8 @@ pub struct Observed {
     pub calico_config: Option<Live>,
     /// Every BGPPeer of the application, for a leader that knows who belongs to it.
     pub all_peers: Option<Vec<Live>>,
+    /// Names of the BGPPeers that are not the application's, for the same.
+    pub other_peers: Vec<String>,
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
@@ -151,13 +153,18 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let Some(node) = node? else {
             return Err(Stop::Status(self.no_node(near_miss.as_ref())));
         };
+        let all_peers = all_peers?;
         Ok(Observed {
             node,
             configuration: configuration?.map(Live::new),
             peers: peers?,
             pools: pools?,
             calico_config: calico_config?,
-            all_peers: all_peers?,
+            other_peers: all_peers
+                .as_ref()
+                .map(|peers| peers.others.clone())
+                .unwrap_or_default(),
+            all_peers: all_peers.map(|peers| peers.own),
         })
     }
 

@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{Intent, UnitFacts};
 use crate::plan::{Blocked, Live, Plan};
+use crate::render::listed;
 use crate::status::Status;
 
 /// How often a reconcile is tried when somebody else's write comes in between.
@@ -143,22 +144,20 @@ pub(super) fn options(
 }
 
 fn published(config: &CharmConfig, facts: &UnitFacts) -> Published {
-    let joined = |texts: Vec<String>| texts.join(",");
+    let cidrs: Vec<String> = config.cidr.iter().map(ToString::to_string).collect();
     Published {
-        cidr: joined(config.cidr.iter().map(ToString::to_string).collect()),
-        addresses: joined(
-            facts
-                .addresses
-                .iter()
-                .map(|address| format!("{}/{}", address.ip, address.subnet.prefix()))
-                .collect(),
-        ),
+        cidr: cidrs.join(","),
+        addresses: listed(&facts.addresses),
     }
 }
 
-/// What is allowed and still no good idea, beside `Ready`: the fabric as a whole is not judged here.
+/// What is allowed and still no good idea, beside `Ready`: the fabric as a whole is judged in [`Work::prove`].
 pub(super) fn notes(config: &CharmConfig, intent: &Intent, juju: &JujuFacts, report: &mut Report) {
-    let alone = intent.peers().is_empty() && config.vxlan.is_none();
+    // The leader has said what is wrong with the fabric as a whole, and where.
+    let judged = report.fabric.is_some();
+    // Where a list names the unit itself, the others that it is for peer with it.
+    let peers = intent.peers().len() + intent.skipped_own().len();
+    let alone = !judged && peers == 0 && config.vxlan.is_none();
     if alone && !config.node_to_node_mesh {
         report.note(
             "no BGP session: node-to-node-mesh is off and no peer is for this unit".to_owned(),
@@ -169,7 +168,7 @@ pub(super) fn notes(config: &CharmConfig, intent: &Intent, juju: &JujuFacts, rep
     let members = juju
         .membership
         .as_ref()
-        .filter(|members| members.is_complete());
+        .filter(|members| members.is_complete() && !judged);
     for place in members
         .map(|members| config.strangers(&members.units))
         .unwrap_or_default()
@@ -400,6 +399,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mut observed = self.observe(kubernetes, mode, named, report).await?;
         report.node = Some(observed.node.name().to_owned());
         let mode = mode.with_version(report.version.as_deref());
+        self.prove(survey, mode, &observed, report).await?;
         let peers = observed.all_peers.take();
         let plan = self
             .plan(kubernetes, mode, survey.installation, observed, report)

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::findings::Findings;
 use crate::cluster::{ApiError, StepResult};
+use crate::fabric::Severity;
 use crate::juju::tools::LogLevel;
 use crate::printable::printable_line;
 use crate::status::Status;
@@ -17,6 +19,8 @@ pub struct Report {
     pub version: Option<String>,
     /// The Node this unit looks after, once it is known.
     pub node: Option<String>,
+    /// What the check of the fabric has found, where it was made.
+    pub fabric: Option<Findings>,
     /// Writes that were carried out.
     pub writes: usize,
 }
@@ -41,6 +45,24 @@ impl Report {
         self.lines.push((level, printable_line(line)));
     }
 
+    /// Says what the check of the fabric has found: beside `Ready`, errors before and warnings after everything else that
+    /// stands there, and in the log. In a `routine` hook, which comes every
+    /// five minutes, the log has it at DEBUG alone.
+    pub fn tell_findings(&mut self, routine: bool) {
+        let Some(findings) = self.fabric.take() else {
+            return;
+        };
+        for (level, line) in findings.lines() {
+            if routine {
+                tracing::debug!("{}", printable_line(&line));
+            } else {
+                self.line(level, &line);
+            }
+        }
+        self.notes.splice(0..0, findings.notes(Severity::Error));
+        self.notes.extend(findings.notes(Severity::Warning));
+    }
+
     /// Something worth seeing beside `Ready`.
     pub fn note(&mut self, note: String) {
         self.notes.push(note);
@@ -52,9 +74,10 @@ impl Report {
         &self.notes
     }
 
-    /// Drops the notes of an attempt that is made again.
+    /// Drops the notes and findings of an attempt that is made again.
     pub fn forget_notes(&mut self) {
         self.notes.clear();
+        self.fabric = None;
     }
 
     /// What became of a wave of writes.

@@ -11,7 +11,7 @@ use crate::plan::{
     Live, Membership, NodeClaim, Orphan, Plan, Step, claim, delete_step, is_peer_of, orphans,
     plan_release,
 };
-use crate::render::{BgpPeerName, Kind, OWN_ANNOTATIONS};
+use crate::render::{BGP_ANNOTATIONS, BgpPeerName, Kind, LABEL_ZONE, OWN_ANNOTATIONS};
 
 /// Every Node and every BGPPeer of the application, metadata alone: where what is left behind is looked for.
 pub struct Seen<'a> {
@@ -32,7 +32,7 @@ pub async fn nodes(kubernetes: &Kubernetes) -> Result<Vec<Live>, ApiError> {
     kubernetes.list_metadata("/api/v1/nodes", keep).await
 }
 
-/// The BGPPeers that have a name of this application's.
+/// Every BGPPeer, those that have a name of this application's with what says whose they are.
 ///
 /// # Errors
 /// When they cannot be listed.
@@ -40,34 +40,60 @@ pub async fn peers(
     kubernetes: &Kubernetes,
     mode: Mode,
     identity: &Identity,
-) -> Result<Vec<Live>, ApiError> {
+) -> Result<Peers, ApiError> {
     let path = Kind::BgpPeer.path(mode.group);
-    let keep = |peer| ownership_of(peer, &identity.owner.application);
-    kubernetes.list_metadata(&path, keep).await
+    let keep = |peer| Some(ownership_of(peer, &identity.owner.application));
+    let mut found = Peers::default();
+    for peer in kubernetes.list_metadata(&path, keep).await? {
+        match peer {
+            Ok(own) => found.own.push(own),
+            Err(other) => found.others.push(other),
+        }
+    }
+    Ok(found)
 }
 
-/// Of a Node its name, and the charm's record on it.
-fn claim_on(node: &Value) -> Live {
+/// The BGPPeers of a cluster.
+#[derive(Debug, Default)]
+pub struct Peers {
+    /// Those that have a name of this application's.
+    pub own: Vec<Live>,
+    /// The names of all others.
+    pub others: Vec<String>,
+}
+
+/// Of a Node its name, the charm's record on it, and what Calico makes a BGP speaker of.
+pub fn claim_on(node: &Value) -> Live {
     let metadata = &node["metadata"];
     let record: Map<String, Value> = OWN_ANNOTATIONS
         .iter()
+        .chain(&BGP_ANNOTATIONS)
         .filter_map(|key| Some(((*key).to_owned(), metadata["annotations"].get(key)?.clone())))
         .collect();
-    Live::new(json!({"metadata": {"name": metadata["name"], "annotations": record}}))
+    let mut kept = json!({"name": metadata["name"], "annotations": record});
+    if let Some(zone) = metadata["labels"].get(LABEL_ZONE) {
+        kept["labels"] = json!({LABEL_ZONE: zone});
+    }
+    Live::new(json!({"metadata": kept}))
 }
 
-/// Of a BGPPeer that has a name of this application's what says whose it is: all but who wrote which field.
-fn ownership_of(mut peer: Value, application: &str) -> Option<Live> {
+/// Of a BGPPeer that has a name of this application's what says whose it is: all but who wrote which field; of any other
+/// its name.
+fn ownership_of(mut peer: Value, application: &str) -> Result<Live, String> {
     let metadata = &mut peer["metadata"];
-    BgpPeerName::parse(metadata["name"].as_str()?, application)?;
-    for entry in metadata["managedFields"]
-        .as_array_mut()
+    let name = metadata["name"].as_str().unwrap_or_default();
+    if BgpPeerName::parse(name, application).is_none() {
+        return Err(name.to_owned());
+    }
+    let entries = metadata["managedFields"].as_array_mut();
+    let entries = entries
         .into_iter()
         .flatten()
-    {
-        entry.as_object_mut()?.remove("fieldsV1");
+        .filter_map(Value::as_object_mut);
+    for entry in entries {
+        entry.remove("fieldsV1");
     }
-    Some(Live::new(peer))
+    Ok(Live::new(peer))
 }
 
 /// What is to be cleared up, every item confirmed against the API: a BGPPeer only once its Node is gone, a Node only

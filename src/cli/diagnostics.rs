@@ -7,18 +7,28 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use serde_json::{Value, json};
 
 use super::fabric::{SourceFile, Spot};
+use crate::fabric::{Code, Severity};
 use crate::model::Place;
+use crate::printable::{is_printable, printable_line};
 
 /// How many are shown.
 const SHOWN: usize = 20;
 
-/// One thing that is wrong.
+/// One thing that is wrong, or worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Which finding of the catalogue it is, where it is one.
+    pub code: Option<Code>,
     /// One sentence.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The same as a line to paste.
+    pub command: Option<String>,
+    /// What the same repair would mend.
+    pub notes: Vec<String>,
     /// Where it stands.
     pub spot: Option<Spot>,
     /// The value at fault.
@@ -26,16 +36,20 @@ pub struct Diagnostic {
     /// Option and path, for a problem of an option.
     pub place: Option<Place>,
     /// The second place of a contradiction, and what is there.
-    pub other: Option<(Spot, String)>,
+    pub other: Option<(Option<Spot>, String)>,
 }
 
 impl Diagnostic {
-    /// A problem that stands at `spot`.
+    /// An error that stands at `spot`.
     #[must_use]
     pub fn new(message: impl Into<String>, spot: impl Into<Option<Spot>>) -> Self {
         Self {
+            severity: Severity::Error,
+            code: None,
             message: message.into(),
             help: None,
+            command: None,
+            notes: Vec::new(),
             spot: spot.into(),
             value: None,
             place: None,
@@ -52,17 +66,31 @@ impl Diagnostic {
         }
     }
 
-    /// Adds the second place.
+    /// Adds which finding it is.
     #[must_use]
-    pub fn other(self, spot: Spot, label: impl Into<String>) -> Self {
+    pub fn code(self, code: Code) -> Self {
         Self {
-            other: Some((spot, label.into())),
+            code: Some(code),
             ..self
         }
     }
 
-    fn json(&self, files: &[SourceFile]) -> Value {
-        let mut json = json!({"message": self.message});
+    /// Adds the second place.
+    #[must_use]
+    pub fn other(self, spot: impl Into<Option<Spot>>, label: impl Into<String>) -> Self {
+        Self {
+            other: Some((spot.into(), label.into())),
+            ..self
+        }
+    }
+
+    /// As JSON; what it has not is left out.
+    #[must_use]
+    pub fn json(&self, files: &[SourceFile]) -> Value {
+        let mut json = json!({"severity": self.severity.as_str(), "message": self.message});
+        if let Some(code) = self.code {
+            json["code"] = code.to_string().into();
+        }
         if let Some(place) = &self.place {
             json["option"] = place.option.as_str().into();
             json["path"] = place.path.as_str().into();
@@ -73,11 +101,14 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             json["remedy"] = help.as_str().into();
         }
+        if let Some(command) = &self.command {
+            json["command"] = command.as_str().into();
+        }
         if let Some(spot) = self.spot {
             json["at"] = spot_json(spot, files);
         }
         if let Some((spot, label)) = &self.other {
-            json["other"] = spot_json(*spot, files);
+            json["other"] = spot.map_or_else(|| json!({}), |spot| spot_json(spot, files));
             json["other"]["label"] = label.as_str().into();
         }
         json
@@ -95,10 +126,23 @@ pub fn to_json(files: &[SourceFile], diagnostics: &[Diagnostic]) -> Value {
     json!({"format_version": super::FORMAT_VERSION, "problems": problems})
 }
 
-/// The diagnostics for people, in colour on a terminal.
+/// The diagnostics for people and how many errors they are, in colour on a terminal.
 #[must_use]
 pub fn to_text(files: &[SourceFile], diagnostics: &[Diagnostic]) -> String {
-    let renderer = if std::io::stderr().is_terminal() {
+    let mut text = listed(files, diagnostics, std::io::stderr().is_terminal());
+    if diagnostics.len() > 1 {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "error: {} problems found", diagnostics.len());
+    } else {
+        text.truncate(text.trim_end().len() + 1);
+    }
+    text
+}
+
+/// The first 20 diagnostics for people, an empty line after each, and how many more there are.
+#[must_use]
+pub fn listed(files: &[SourceFile], diagnostics: &[Diagnostic], colours: bool) -> String {
+    let renderer = if colours {
         Renderer::styled()
     } else {
         Renderer::plain()
@@ -113,56 +157,90 @@ pub fn to_text(files: &[SourceFile], diagnostics: &[Diagnostic]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "+{more} more\n\n");
     }
-    if diagnostics.len() > 1 {
-        let _ = writeln!(text, "error: {} problems found", diagnostics.len());
-    } else {
-        text.truncate(text.trim_end().len() + 1);
-    }
     text
 }
 
+fn level(severity: Severity) -> Level<'static> {
+    match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    }
+}
+
+/// Only the renderer's own colours and line ends are left as they are.
 fn shown(renderer: &Renderer, files: &[SourceFile], diagnostic: &Diagnostic) -> String {
-    let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.message.as_str()));
+    let level = level(diagnostic.severity);
+    let code = diagnostic.code.map(|code| code.to_string());
+    let mut title = level.primary_title(printable_line(&diagnostic.message));
+    if let Some(code) = &code {
+        title = title.id(code.as_str());
+    }
+    let mut group = Group::with_title(title);
     if let Some(spot) = diagnostic.spot {
         let value = diagnostic.value.as_deref();
         group = group.element(snippet(files, spot, value, AnnotationKind::Primary, None));
     }
-    if let Some((spot, label)) = &diagnostic.other {
-        group = group.element(snippet(
-            files,
-            *spot,
-            None,
-            AnnotationKind::Context,
-            Some(label),
-        ));
+    match &diagnostic.other {
+        Some((Some(spot), label)) => {
+            let kind = AnnotationKind::Context;
+            group = group.element(snippet(files, *spot, None, kind, Some(label)));
+        }
+        Some((None, label)) => group = group.element(Level::NOTE.message(printable_line(label))),
+        None => {}
     }
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+    for note in &diagnostic.notes {
+        group = group.element(Level::NOTE.message(printable_line(note)));
+    }
+    let help = [&diagnostic.help, &diagnostic.command];
+    let help: Vec<String> = help
+        .into_iter()
+        .flatten()
+        .map(|text| printable_line(text))
+        .collect();
+    if !help.is_empty() {
+        group = group.element(Level::HELP.message(help.join("\n")));
     }
     renderer.render(&[group])
 }
 
 /// The one line at `spot`: cut out, so that a file of megabytes costs nothing.
-fn snippet<'a>(
-    files: &'a [SourceFile],
+fn snippet(
+    files: &[SourceFile],
     spot: Spot,
     value: Option<&str>,
     kind: AnnotationKind,
-    label: Option<&'a String>,
-) -> Snippet<'a, Annotation<'a>> {
+    label: Option<&str>,
+) -> Snippet<'static, Annotation<'static>> {
     let file = &files[spot.file];
     let line = file.line(spot.at.line);
     let rest = file.rest(spot.at);
-    let start = line.len() - rest.len();
-    let annotation = kind.span(start..start + width(rest, value));
+    // A quoted value need not end on its line.
+    let wanted = width(rest, value);
+    let mut ends = rest.char_indices().map(|(offset, _)| offset);
+    let end = ends.find(|end| *end >= wanted);
+    let (marked, after) = rest.split_at(end.unwrap_or(rest.len()));
+    let before = printable_source(&line[..line.len() - rest.len()]);
+    let marked = printable_source(marked);
+    let annotation = kind.span(before.len()..before.len() + marked.len());
     let annotation = match label {
-        Some(label) => annotation.label(label.as_str()),
+        Some(label) => annotation.label(printable_line(label)),
         None => annotation,
     };
-    Snippet::source(line)
+    Snippet::source(before + &marked + &printable_source(after))
         .line_start(spot.at.line)
-        .path(file.name.as_str())
+        .path(printable_line(&file.name))
         .annotation(annotation)
+}
+
+/// `text` with as many characters, so that columns stay right. The renderer widens tabs.
+fn printable_source(text: &str) -> String {
+    let shown = |character| match character {
+        '\t' => '\t',
+        character if is_printable(character) => character,
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// How many bytes of `rest` to underline: the value where it stands there, else one word.
@@ -204,10 +282,11 @@ mod tests {
             value: Some("10.0.0".into()),
             ..Diagnostic::new("\"10.0.0\" is not an IP address", spot(4, 16)).help("write all four")
         };
+        let diagnostic = diagnostic.code(Code(1));
         let diagnostic = diagnostic.other(spot(3, 5), "in this unit");
         assert_eq!(
             shown(&Renderer::plain(), &files(), &diagnostic),
-            r#"error: "10.0.0" is not an IP address
+            r#"error[F001]: "10.0.0" is not an IP address
  --> fabric.yaml:4:16
   |
 4 |     - address: "10.0.0"
@@ -220,6 +299,56 @@ mod tests {
   |
   = help: write all four"#
         );
+    }
+
+    #[test]
+    fn nothing_of_a_file_is_shown_raw() {
+        let evil = "a\u{1b}[31m\u{202e}b\nx";
+        let line = "é\u{9b}: \"\u{202e}b\"\tc\u{200f}\n";
+        let files = [SourceFile::new(format!("{evil}.yaml"), line.into())];
+        let diagnostic = Diagnostic {
+            value: Some("\u{202e}b".into()),
+            notes: vec![evil.into()],
+            command: Some(evil.into()),
+            ..Diagnostic::new(evil, spot(1, 5)).help(evil)
+        };
+        let diagnostic = diagnostic.other(None, evil);
+        assert_eq!(
+            shown(&Renderer::plain(), &files, &diagnostic),
+            r#"error: a\u{1b}[31m\u{202e}b\nx
+ --> a\u{1b}[31m\u{202e}b\nx.yaml:1:5
+  |
+1 | é�: "�b"    c�
+  |     ^^^^
+  |
+  = note: a\u{1b}[31m\u{202e}b\nx
+  = note: a\u{1b}[31m\u{202e}b\nx
+  = help: a\u{1b}[31m\u{202e}b\nx
+          a\u{1b}[31m\u{202e}b\nx"#
+        );
+        let label = diagnostic.other(spot(1, 1), evil);
+        let coloured = shown(&Renderer::styled(), &files, &label);
+        assert!(
+            !coloured.contains(['\u{202e}', '\u{9b}', '\u{200f}']),
+            "{coloured}"
+        );
+        assert!(
+            coloured.contains("a\\u{1b}[31m\\u{202e}b\\nx"),
+            "{coloured}"
+        );
+    }
+
+    #[test]
+    fn a_quoted_value_may_go_on_after_its_line() {
+        for (line, value) in [("\"abc", "abc"), ("\"aé b\"", "a"), ("", "a")] {
+            let files = [SourceFile::new("f".into(), format!("{line}\n  d\"\n"))];
+            let diagnostic = Diagnostic {
+                value: Some(value.into()),
+                ..Diagnostic::new("no", spot(1, 1))
+            };
+            let shown = shown(&Renderer::plain(), &files, &diagnostic);
+            assert!(shown.contains(line), "{shown}");
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The commands. Performs IO.
 
 mod action;
+mod check;
 pub mod diagnostics;
+mod explain;
 pub mod fabric;
 mod fold;
+mod graph;
 mod hook;
 mod plan;
 mod render;
@@ -37,8 +40,14 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Print the objects that the options ask for, for `kubectl apply`
     Render(render::Arguments),
+    /// Work out every session and every route before anything is applied, and name the options at fault
+    Check(check::Arguments),
+    /// Print what a finding means and what to do about it
+    Explain(explain::Arguments),
     /// Compare the objects that the options ask for with a live cluster; changes nothing
     Plan(plan::Arguments),
+    /// Draw the fabric: racks, reflectors, routers and sessions, with what is wrong in red
+    Graph(graph::Arguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -139,7 +148,10 @@ pub fn main() -> ExitCode {
         Command::Action { name } => return action::run(&name),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Graph(arguments) => graph::run(&arguments),
         Command::Completions { shell } => completions(shell),
     };
     result.unwrap_or_else(|failed| failed)

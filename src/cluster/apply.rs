@@ -46,6 +46,7 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
             create,
             resource_version,
             changes,
+            ..
         } => {
             let seen = resource_version.as_deref();
             apply_object(kubernetes, mode, desired, *create, seen, changes).await?;

@@ -26,6 +26,7 @@ fn check_encapsulation(config: &CharmConfig, problems: &mut Vec<Problem>) {
     if let Some(vxlan) = config.vxlan {
         let rule = format!("is in conflict with vxlan={vxlan}: a pool has one encapsulation");
         let problem = Problem::new("ipip", "", rule)
+            .code(12)
             .value(ipip)
             .remedy("set ipip or vxlan to Never");
         problems.push(problem.other(&Place::option("vxlan")));
@@ -40,6 +41,7 @@ fn check_encapsulation(config: &CharmConfig, problems: &mut Vec<Problem>) {
         .value(ipip);
         problems.push(
             problem
+                .code(12)
                 .remedy("set ipip to Never, and vxlan if packets need a tunnel")
                 .other(&Place::option("cidr")),
         );
@@ -99,6 +101,7 @@ fn check_services(config: &CharmConfig, problems: &mut Vec<Problem>) {
                         "",
                         format!("overlaps the pods' network {pool} of cidr"),
                     )
+                    .code(90)
                     .value(service)
                     .remedy("name a network that only services have addresses in")
                     .other(&Place::option("cidr")),

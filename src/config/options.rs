@@ -9,7 +9,8 @@ use super::raw::RawConfig;
 use super::reader::Reader;
 use super::structure::Shape;
 use crate::model::{
-    AsNumber, Cidr, ClusterId, Encapsulation, Family, Peer, Place, Release, Sourced, TunnelMode,
+    AsNumber, Cidr, ClusterId, Encapsulation, FabricCheck, Family, Peer, Place, Release, Sourced,
+    TunnelMode,
 };
 
 /// Type of an option, in config.yaml's words.
@@ -102,6 +103,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     string("subnet-bgp-peers", "{}"),
     string("unit-bgp-peers", "{}"),
     string("route-reflector-cluster-ids", "{}"),
+    string("fabric-check", "warn"),
     boolean("ignore-loose-rpf", false),
     boolean("disable-vxlan-tx-checksumming", true),
     string("image-registry", ""),
@@ -164,6 +166,8 @@ pub struct CharmConfig {
     pub unit_bgp_peers: BTreeMap<u32, Vec<Sourced<Peer>>>,
     /// Cluster IDs of the units that are route reflectors.
     pub route_reflector_cluster_ids: BTreeMap<u32, Sourced<ClusterId>>,
+    /// What happens with what the check of the fabric finds.
+    pub fabric_check: FabricCheck,
     /// Whether loose reverse path filtering is taken as it is.
     pub ignore_loose_rpf: bool,
     /// Whether transmit checksum offload of VXLAN interfaces is switched off.
@@ -257,6 +261,7 @@ impl CharmConfig {
                     })
                 },
             ),
+            fabric_check: reader.fabric_check("fabric-check"),
             ignore_loose_rpf: reader.boolean("ignore-loose-rpf"),
             disable_vxlan_tx_checksumming: reader.boolean("disable-vxlan-tx-checksumming"),
             image_registry: reader.image("image-registry"),

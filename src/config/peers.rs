@@ -106,6 +106,7 @@ fn peer(structure: &mut Structure<'_>, node: &Node, path: &str) -> Option<Peer> 
             let rule = format!("is there twice, first at {}", earlier.at);
             let problem = structure
                 .problem(path, key.at, rule)
+                .code(3)
                 .value(text)
                 .remedy("keep one of them");
             structure.report(problem);

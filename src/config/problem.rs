@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::options::OPTIONS;
+use crate::fabric::Code;
 use crate::model::{AsNumber, Peer, Place, Refusal, Sourced};
 
 /// A position inside an option's text or a file, both counted from 1; columns are characters.
@@ -48,6 +49,8 @@ impl fmt::Display for Position {
 /// Prints as `unit-bgp-peers: 3[1].address: "10.0.0" is not an IP address; write an IPv4 …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Which finding of the catalogue it is.
+    pub code: Code,
     /// The option.
     pub option: String,
     /// The path inside it, in the grammar of [`Place`]; empty for the option itself.
@@ -69,6 +72,7 @@ impl Problem {
     #[must_use]
     pub fn new(option: &str, path: &str, rule: impl Into<String>) -> Self {
         Self {
+            code: Code(1),
             option: option.to_owned(),
             path: path.to_owned(),
             value: None,
@@ -95,6 +99,7 @@ impl Problem {
     ) -> Self {
         let problem = Self::new(option, path, refusal.to_string()).value(value);
         Self {
+            code: refusal.code(),
             remedy: refusal.remedy(),
             ..problem
         }
@@ -110,9 +115,19 @@ impl Problem {
             earlier.place
         );
         Self::at_place(&later.place, rule)
+            .code(9)
             .value(later.value.address())
             .remedy("give both the router's own AS number, or leave one out")
             .other(&earlier.place)
+    }
+
+    /// Says which finding of the catalogue it is; without, it is F001.
+    #[must_use]
+    pub fn code(self, code: u16) -> Self {
+        Self {
+            code: Code(code),
+            ..self
+        }
     }
 
     /// Adds the value.

@@ -1,10 +1,11 @@
 //! Option values before anybody looked at them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::node::{Node, NodeValue};
+use super::node::{self, Node, NodeValue};
 use super::problem::Position;
 use super::yaml;
 use crate::model::Place;
@@ -112,15 +113,7 @@ impl RawConfig {
     /// text anew.
     #[must_use]
     pub fn locate(&self, place: &Place) -> Option<Position> {
-        let parsed;
-        let root = match self.get(&place.option)? {
-            RawValue::Yaml(node) => node,
-            RawValue::Text(text) if !place.path.is_empty() => {
-                parsed = yaml::parse(text).ok()??;
-                &parsed
-            }
-            _ => return None,
-        };
+        let root = self.root(place)?;
         let mut found = None;
         root.walk("", &mut |path, node| {
             if path == place.path && found.is_none() {
@@ -128,6 +121,39 @@ impl RawConfig {
             }
         });
         found
+    }
+
+    /// Where `value` stands at `place` or below it: as the last key of the path, or as a text. For messages.
+    #[must_use]
+    pub fn locate_value(&self, place: &Place, value: &str) -> Option<Position> {
+        let root = self.root(place)?;
+        let (mut key, mut text) = (None, None);
+        root.walk("", &mut |path, node| {
+            if let NodeValue::Map(entries) = &node.value {
+                let wanted = |(name, _): &&(Node, Node)| {
+                    name.text() == Some(value) && node::key_path(path, value) == place.path
+                };
+                key = key.or_else(|| entries.iter().find(wanted).map(|(name, _)| name.at));
+            }
+            let inside = path.strip_prefix(place.path.as_str()).is_some_and(|rest| {
+                place.path.is_empty() || rest.is_empty() || rest.starts_with(['.', '['])
+            });
+            if inside && text.is_none() && node.text() == Some(value) {
+                text = Some(node.at);
+            }
+        });
+        key.or(text)
+    }
+
+    /// The value of an option as YAML; `None` for a text that stands for itself.
+    fn root(&self, place: &Place) -> Option<Cow<'_, Node>> {
+        match self.get(&place.option)? {
+            RawValue::Yaml(node) => Some(Cow::Borrowed(node)),
+            RawValue::Text(text) if !place.path.is_empty() => {
+                Some(Cow::Owned(yaml::parse(text).ok()??))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::raw::{RawConfig, RawValue};
 use super::structure::Structure;
 use super::yaml;
 use super::{image, options};
-use crate::model::{AsNumber, Cidr, Refusal, Release, TunnelMode};
+use crate::model::{AsNumber, Cidr, FabricCheck, Refusal, Release, TunnelMode};
 
 /// Reads options and collects what is wrong with them. A refused value reads as one that no other check objects to, so
 /// that a mistake is reported once.
@@ -205,6 +205,17 @@ impl<'a> Reader<'a> {
         TunnelMode::parse_option(text.trimmed).unwrap_or_else(|error| {
             self.problems.push(text.refused(text.trimmed, &error));
             None
+        })
+    }
+
+    /// `fabric-check`.
+    pub(super) fn fabric_check(&mut self, option: &'static str) -> FabricCheck {
+        let Some(text) = self.text(option) else {
+            return FabricCheck::default();
+        };
+        text.trimmed.parse().unwrap_or_else(|error| {
+            self.problems.push(text.refused(text.trimmed, &error));
+            FabricCheck::default()
         })
     }
 

@@ -171,6 +171,7 @@ impl<'a> Structure<'a> {
             )
         };
         self.problem("", at, rule)
+            .code(3)
             .value(text)
             .remedy(format!("keep one entry for the {noun}"))
             .other(&self.place(&node::key_path("", first_text)))
@@ -234,6 +235,7 @@ impl<'a> Structure<'a> {
                     node.at,
                     "is a number with a fraction to YAML, where 1.10 and 1.1 are the same",
                 )
+                .code(4)
                 .remedy(format!(
                     "put it in quotes if <high>.<low> is meant: \"{text}\""
                 ));

@@ -16,6 +16,8 @@ pub enum Action {
     SyncResources,
     /// What the next hook would write.
     Plan,
+    /// Writes it, if it is still what was planned.
+    Apply,
     /// Everything that is in the way, at once.
     Check,
     /// What this unit is, and what it sees.
@@ -24,12 +26,13 @@ pub enum Action {
 
 impl Action {
     /// Every action; a test holds this list, `actions.yaml` and the shims in `actions/` against each other.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ListVersions,
         Self::ListResources,
         Self::ScrubResources,
         Self::SyncResources,
         Self::Plan,
+        Self::Apply,
         Self::Check,
         Self::Show,
     ];
@@ -43,6 +46,7 @@ impl Action {
             Self::ScrubResources => "scrub-resources",
             Self::SyncResources => "sync-resources",
             Self::Plan => "plan",
+            Self::Apply => "apply",
             Self::Check => "check",
             Self::Show => "show",
         }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::Refusal;
+use crate::fabric::Code;
 
 /// A BGP autonomous system number that a router may have: 1 to 4294967294 without 23456 and 65535.
 ///
@@ -182,6 +183,14 @@ impl Refusal for AsNumberError {
             }
             _ => "write a decimal number such as 64512, or <high>.<low> in quotes such as \"1.10\""
                 .to_owned(),
+        })
+    }
+
+    fn code(&self) -> Code {
+        Code(if matches!(self, Self::NotANumber) {
+            1
+        } else {
+            4
         })
     }
 }

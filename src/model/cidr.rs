@@ -8,6 +8,7 @@ use ipnetwork::IpNetwork;
 use serde::{Serialize, Serializer};
 
 use super::{Family, Refusal};
+use crate::fabric::Code;
 
 /// A network: an address without host bits and a prefix length, in one canonical spelling.
 ///
@@ -219,6 +220,14 @@ impl Refusal for CidrError {
             }
             Self::LeadingZeros => "write each part in decimal without leading zeros".to_owned(),
             _ => "write <address>/<prefix length>, e.g. 10.0.0.0/24 or fd00::/64".to_owned(),
+        })
+    }
+
+    fn code(&self) -> Code {
+        Code(if matches!(self, Self::HostBits(_)) {
+            2
+        } else {
+            1
         })
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::Refusal;
+use crate::fabric::Code;
 
 /// A route reflector's cluster ID: 32 bits, written as a dotted quad.
 ///
@@ -21,6 +22,12 @@ impl ClusterId {
     #[must_use]
     pub fn is_unspecified(self) -> bool {
         self.0.is_unspecified()
+    }
+
+    /// The ID as an address.
+    #[must_use]
+    pub fn ipv4(self) -> Ipv4Addr {
+        self.0
     }
 }
 
@@ -71,6 +78,10 @@ impl Refusal for ClusterIdError {
             Self::Number(Some(quad)) => format!("write {quad}"),
             _ => "write four numbers from 0 to 255, e.g. 224.0.0.1".to_owned(),
         })
+    }
+
+    fn code(&self) -> Code {
+        Code(7)
     }
 }
 

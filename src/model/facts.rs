@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Cidr, UnitName};
+use super::{Cidr, Family, UnitName};
 
 /// One address of the unit on its `cni` binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,23 @@ pub struct UnitAddress {
     pub subnet: Cidr,
     /// The network interface, may be empty.
     pub interface: String,
+}
+
+impl UnitAddress {
+    /// An address as units tell it each other: with its prefix length, `10.0.0.2/24`, or alone.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (ip, prefix) = match text.split_once('/') {
+            Some((ip, prefix)) => (ip.parse::<IpAddr>().ok()?, prefix.parse::<u8>().ok()?),
+            None => (text.parse().ok()?, u8::MAX),
+        };
+        let bits = Family::of(ip).bits();
+        (prefix <= bits || prefix == u8::MAX).then(|| Self {
+            ip,
+            subnet: Cidr::network_of(ip, prefix.min(bits)),
+            interface: String::new(),
+        })
+    }
 }
 
 /// What the options are applied to: this unit, as `network-get`, `is-leader`, the hook's environment and the machine

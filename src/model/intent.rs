@@ -1,12 +1,12 @@
 //! From options and facts to what a unit, and the cluster, should be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::digest::order_digest;
-use super::resolve;
+use super::resolve::UnitBgp;
 use super::{
-    AsNumber, Cidr, ClusterId, Encapsulation, Family, PeerAddress, Place, Sourced, UnitFacts,
-    UnitName,
+    AsNumber, Cidr, ClusterId, Encapsulation, Family, PeerAddress, Place, Sourced, UnitAddress,
+    UnitFacts, UnitName,
 };
 use crate::config::{CharmConfig, Problems};
 
@@ -25,7 +25,7 @@ pub struct Intent {
     cluster_id: Option<Sourced<ClusterId>>,
     peers: BTreeMap<PeerAddress, Sourced<AsNumber>>,
     skipped_own: Vec<Place>,
-    subnets: BTreeSet<Cidr>,
+    addresses: Vec<UnitAddress>,
     order_digest: String,
 }
 
@@ -36,27 +36,18 @@ impl Intent {
     /// [`Problems`] that only show with the unit's facts: peers of its subnets that contradict each other or the global
     /// ones, subnets that give it different AS numbers, pools that overlap its addresses or the service networks.
     pub fn new(config: &CharmConfig, facts: &UnitFacts) -> Result<Self, Problems> {
-        let mut problems = resolve::check_pools(config, facts);
-        let as_number = resolve::as_number(config, facts, &mut problems);
-        let peers = resolve::peers(config, facts, &mut problems);
-        Problems::check(problems)?;
+        let bgp = UnitBgp::new(config, facts)?;
         Ok(Self {
             unit: facts.unit.clone(),
-            session_as_number: as_number
+            session_as_number: bgp
+                .as_number
                 .as_ref()
                 .map_or(config.global_as_number, |number| number.value),
-            as_number,
-            cluster_id: config
-                .route_reflector_cluster_ids
-                .get(&facts.unit.number())
-                .cloned(),
-            peers: peers.wanted,
-            skipped_own: peers.skipped_own,
-            subnets: facts
-                .addresses
-                .iter()
-                .map(|address| address.subnet)
-                .collect(),
+            as_number: bgp.as_number,
+            cluster_id: bgp.cluster_id,
+            peers: bgp.peers,
+            skipped_own: bgp.skipped_own,
+            addresses: facts.addresses.clone(),
             order_digest: order_digest(config),
         })
     }
@@ -98,10 +89,10 @@ impl Intent {
         &self.skipped_own
     }
 
-    /// The subnets of the unit's addresses, sorted.
+    /// The unit's addresses, in Juju's order.
     #[must_use]
-    pub fn subnets(&self) -> &BTreeSet<Cidr> {
-        &self.subnets
+    pub fn addresses(&self) -> &[UnitAddress] {
+        &self.addresses
     }
 
     /// Digest of the options whose change has to happen in order across units: 16 hexadecimal digits, equal on every

@@ -3,19 +3,51 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{AsNumber, Cidr, Family, Peer, PeerAddress, Place, Sourced, UnitFacts};
-use crate::config::{CharmConfig, Problem};
+use super::{AsNumber, Cidr, ClusterId, Family, Peer, PeerAddress, Place, Sourced, UnitFacts};
+use crate::config::{CharmConfig, Problem, Problems};
+
+/// What the options give a unit for BGP.
+pub(crate) struct UnitBgp {
+    /// As [`Intent::as_number`](super::Intent::as_number).
+    pub(crate) as_number: Option<Sourced<AsNumber>>,
+    /// As [`Intent::peers`](super::Intent::peers).
+    pub(crate) peers: BTreeMap<PeerAddress, Sourced<AsNumber>>,
+    /// As [`Intent::skipped_own`](super::Intent::skipped_own).
+    pub(crate) skipped_own: Vec<Place>,
+    /// As [`Intent::cluster_id`](super::Intent::cluster_id).
+    pub(crate) cluster_id: Option<Sourced<ClusterId>>,
+}
+
+impl UnitBgp {
+    /// Applies the options to a unit.
+    ///
+    /// # Errors
+    /// As [`Intent::new`](super::Intent::new).
+    pub(crate) fn new(config: &CharmConfig, facts: &UnitFacts) -> Result<Self, Problems> {
+        let mut problems = check_pools(config, facts);
+        let as_number = as_number(config, facts, &mut problems);
+        let peers = peers(config, facts, &mut problems);
+        Problems::check(problems)?;
+        let cluster_ids = &config.route_reflector_cluster_ids;
+        Ok(Self {
+            as_number,
+            peers: peers.wanted,
+            skipped_own: peers.skipped_own,
+            cluster_id: cluster_ids.get(&facts.unit.number()).cloned(),
+        })
+    }
+}
 
 /// The peers of a unit.
 #[derive(Default)]
-pub(super) struct UnitPeers {
-    pub(super) wanted: BTreeMap<PeerAddress, Sourced<AsNumber>>,
-    pub(super) skipped_own: Vec<Place>,
+struct UnitPeers {
+    wanted: BTreeMap<PeerAddress, Sourced<AsNumber>>,
+    skipped_own: Vec<Place>,
     by_endpoint: BTreeMap<(IpAddr, u16), PeerAddress>,
 }
 
 /// Problems of the pools that show only with a unit's facts. Without `manage-pools` the charm answers for no pool.
-pub(super) fn check_pools(config: &CharmConfig, facts: &UnitFacts) -> Vec<Problem> {
+fn check_pools(config: &CharmConfig, facts: &UnitFacts) -> Vec<Problem> {
     let mut problems = Vec::new();
     for cidr in config.cidr.iter().filter(|_| config.manage_pools) {
         if let Some(service) = facts
@@ -29,6 +61,7 @@ pub(super) fn check_pools(config: &CharmConfig, facts: &UnitFacts) -> Vec<Proble
                     "",
                     format!("overlaps the cluster's service network {service}"),
                 )
+                .code(90)
                 .value(cidr)
                 .remedy(
                     "choose a pod network apart from the service-cidr of kubernetes-control-plane",
@@ -49,6 +82,7 @@ pub(super) fn check_pools(config: &CharmConfig, facts: &UnitFacts) -> Vec<Proble
                         address.ip, facts.unit
                     ),
                 )
+                .code(90)
                 .value(cidr)
                 .remedy("choose a pod network that no machine has an address in"),
             );
@@ -58,7 +92,7 @@ pub(super) fn check_pools(config: &CharmConfig, facts: &UnitFacts) -> Vec<Proble
 }
 
 /// Unit before most specific subnet before `global-as-number`; `None` when no option gives any unit a number.
-pub(super) fn as_number(
+fn as_number(
     config: &CharmConfig,
     facts: &UnitFacts,
     problems: &mut Vec<Problem>,
@@ -105,17 +139,38 @@ fn of_family<'a>(
     best.map(|(_, number)| number)
 }
 
+/// The entries whose subnet holds an address of the unit, in the order of subnets. Looked up by each prefix length that
+/// occurs, so that a unit costs the same however many subnets there are.
 fn matching<'a, T>(
     subnets: &'a BTreeMap<Cidr, T>,
     facts: &UnitFacts,
     family: Family,
 ) -> impl Iterator<Item = (Cidr, &'a T, u8)> {
-    let ips: Vec<IpAddr> = facts.addresses.iter().map(|address| address.ip).collect();
-    subnets
-        .iter()
-        .filter(move |(subnet, _)| subnet.family() == family)
-        .filter(move |(subnet, _)| ips.iter().any(|ip| subnet.contains(*ip)))
-        .map(|(subnet, value)| (*subnet, value, subnet.prefix()))
+    let lengths = lengths(subnets, family);
+    let mut found: Vec<(Cidr, &T, u8)> = Vec::new();
+    for address in &facts.addresses {
+        if Family::of(address.ip) != family {
+            continue;
+        }
+        for prefix in (0..=family.bits()).filter(|prefix| lengths[usize::from(*prefix)]) {
+            let subnet = Cidr::network_of(address.ip, prefix);
+            if let Some(value) = subnets.get(&subnet) {
+                found.push((subnet, value, prefix));
+            }
+        }
+    }
+    found.sort_by_key(|(subnet, _, _)| *subnet);
+    found.dedup_by_key(|(subnet, _, _)| *subnet);
+    found.into_iter()
+}
+
+/// Which prefix lengths the subnets of a family have.
+fn lengths<T>(subnets: &BTreeMap<Cidr, T>, family: Family) -> [bool; 129] {
+    let mut lengths = [false; 129];
+    for subnet in subnets.keys().filter(|subnet| subnet.family() == family) {
+        lengths[usize::from(subnet.prefix())] = true;
+    }
+    lengths
 }
 
 fn torn(facts: &UnitFacts, first: &Sourced<AsNumber>, second: &Sourced<AsNumber>) -> Problem {
@@ -124,6 +179,7 @@ fn torn(facts: &UnitFacts, first: &Sourced<AsNumber>, second: &Sourced<AsNumber>
         facts.unit, second.value, first.place, first.value
     );
     Problem::at_place(&second.place, rule)
+        .code(3)
         .remedy(format!(
             "give both the same, or say which in unit-as-numbers: {}: {}",
             facts.unit.number(),
@@ -133,11 +189,7 @@ fn torn(facts: &UnitFacts, first: &Sourced<AsNumber>, second: &Sourced<AsNumber>
 }
 
 /// Global peers, those of every subnet the unit has an address in, and its own; the first place that names one counts.
-pub(super) fn peers(
-    config: &CharmConfig,
-    facts: &UnitFacts,
-    problems: &mut Vec<Problem>,
-) -> UnitPeers {
+fn peers(config: &CharmConfig, facts: &UnitFacts, problems: &mut Vec<Problem>) -> UnitPeers {
     let of_subnets = [Family::V4, Family::V6]
         .into_iter()
         .flat_map(|family| matching(&config.subnet_bgp_peers, facts, family))

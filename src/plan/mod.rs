@@ -2,6 +2,7 @@
 
 mod change;
 mod cleanup;
+mod digest;
 mod health;
 mod install;
 mod live;
@@ -19,6 +20,7 @@ use crate::render::{Desired, Kind};
 
 pub use change::{Changes, FieldChange, differences, initial};
 pub use cleanup::{Membership, Orphan, orphans};
+pub use digest::{NoDigest, PlanDigest, seen};
 pub use health::{Rollout, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
@@ -38,6 +40,8 @@ pub enum Step {
         /// The version that was seen, `0` for none, where a leader that is one no longer must not undo what its
         /// successor wrote.
         resource_version: Option<String>,
+        /// The version that was seen in any case; `None` for an object that is not there yet.
+        seen: Option<String>,
         /// What changes by it.
         changes: Vec<FieldChange>,
     },
@@ -257,9 +261,11 @@ pub fn plan_apply(desired: Desired, live: Option<&Live>) -> Option<Step> {
         return None;
     }
     let of_the_cluster = matches!(desired.kind, Kind::BgpConfiguration | Kind::IpPool);
-    let seen = live.map_or("0", Live::resource_version);
+    let seen = live.map(|live| live.resource_version().to_owned());
+    let guard = || seen.clone().unwrap_or_else(|| "0".to_owned());
     Some(Step::Apply {
-        resource_version: of_the_cluster.then(|| seen.to_owned()),
+        resource_version: of_the_cluster.then(guard),
+        seen,
         desired,
         create: live.is_none(),
         changes,

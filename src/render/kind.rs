@@ -33,6 +33,8 @@ pub enum Kind {
     IpPool,
     /// `BGPPeer`.
     BgpPeer,
+    /// `BGPFilter`, only read.
+    BgpFilter,
     /// `ClusterInformation`, only read.
     ClusterInformation,
     /// `IPAMBlock`, only touched to release the affinities of a doomed pool.
@@ -51,6 +53,7 @@ impl Kind {
             Self::BgpConfiguration => "BGPConfiguration",
             Self::IpPool => "IPPool",
             Self::BgpPeer => "BGPPeer",
+            Self::BgpFilter => "BGPFilter",
             Self::ClusterInformation => "ClusterInformation",
             Self::IpamBlock => "IPAMBlock",
             Self::BlockAffinity => "BlockAffinity",
@@ -65,6 +68,7 @@ impl Kind {
             Self::BgpConfiguration => "bgpconfigurations",
             Self::IpPool => "ippools",
             Self::BgpPeer => "bgppeers",
+            Self::BgpFilter => "bgpfilters",
             Self::ClusterInformation => "clusterinformations",
             Self::IpamBlock => "ipamblocks",
             Self::BlockAffinity => "blockaffinities",

@@ -22,7 +22,7 @@ pub use bgp_peer::{BgpPeerName, bgp_peers};
 pub use calico_config::{CALICO_CONFIG, VETH_MTU, calico_config};
 pub use ip_pool::ip_pool;
 pub use kind::{Group, Kind};
-pub use node::{DesiredNode, node};
+pub use node::{DesiredNode, listed, node};
 
 /// Field manager of every write, the same on every unit and for ever: a manager a unit would leave fields co-owned
 /// after a change of leader (Kubernetes documentation, "Server-Side Apply").
@@ -49,11 +49,28 @@ pub const ANNOTATION_APPLICATION: &str = "calico.juju.is/application";
 pub const ANNOTATION_MODEL: &str = "calico.juju.is/model";
 /// Node annotation: the principal, `kubernetes-worker/0`.
 pub const ANNOTATION_PRINCIPAL: &str = "calico.juju.is/principal";
-/// Node annotation: the subnets of the unit's addresses, from which the leader makes the one value of Calico's address
-/// autodetection: `10.0.0.0/24,fd00::/64`.
-pub const ANNOTATION_SUBNETS: &str = "calico.juju.is/subnets";
+/// Node annotation: the unit's addresses with their prefix lengths, from which the leader makes the one value of Calico's
+/// address autodetection, and checks the fabric: `10.0.0.2/24,fd00::2/64`.
+pub const ANNOTATION_ADDRESSES: &str = "calico.juju.is/addresses";
+/// Node annotation: the address that calico-node uses, `10.0.0.2/24`; calico-node writes it.
+pub const ANNOTATION_IPV4: &str = "projectcalico.org/IPv4Address";
+/// The same for IPv6.
+pub const ANNOTATION_IPV6: &str = "projectcalico.org/IPv6Address";
+/// Node label: availability zone, where the cloud has them.
+pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 /// Node annotation: digest of the options the unit acted on, and the step it reached: `<16 hex digits> <step>`.
 pub const ANNOTATION_APPLIED: &str = "calico.juju.is/applied";
+
+/// Node annotation in which Calico keeps labels that are not Kubernetes' own, as JSON.
+pub const ANNOTATION_LABELS: &str = "projectcalico.org/labels";
+
+/// The annotations that make a Node a BGP speaker.
+pub const BGP_ANNOTATIONS: [&str; 4] = [
+    ANNOTATION_IPV4,
+    ANNOTATION_IPV6,
+    ANNOTATION_AS_NUMBER,
+    ANNOTATION_CLUSTER_ID,
+];
 
 /// Every annotation under the charm's own prefix.
 pub const OWN_ANNOTATIONS: [&str; 6] = [
@@ -61,7 +78,7 @@ pub const OWN_ANNOTATIONS: [&str; 6] = [
     ANNOTATION_APPLICATION,
     ANNOTATION_MODEL,
     ANNOTATION_PRINCIPAL,
-    ANNOTATION_SUBNETS,
+    ANNOTATION_ADDRESSES,
     ANNOTATION_APPLIED,
 ];
 

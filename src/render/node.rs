@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ANNOTATION_APPLICATION, ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID, ANNOTATION_MODEL,
-    ANNOTATION_PRINCIPAL, ANNOTATION_SUBNETS, ANNOTATION_UNIT, Owner,
+    ANNOTATION_ADDRESSES, ANNOTATION_APPLICATION, ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID,
+    ANNOTATION_MODEL, ANNOTATION_PRINCIPAL, ANNOTATION_UNIT, Owner,
 };
-use crate::model::{Intent, NodeName};
+use crate::model::{Intent, NodeName, UnitAddress};
 
 /// The step recorded in [`ANNOTATION_APPLIED`](super::ANNOTATION_APPLIED) once a unit's peers and its own node settings stand.
 const STEP_SETTLED: &str = "settled";
@@ -44,9 +44,8 @@ pub fn node(
     if let Some(principal) = principal {
         claim.insert(ANNOTATION_PRINCIPAL, principal.to_owned());
     }
-    let subnets: Vec<String> = intent.subnets().iter().map(ToString::to_string).collect();
-    if !subnets.is_empty() {
-        claim.insert(ANNOTATION_SUBNETS, subnets.join(","));
+    if !intent.addresses().is_empty() {
+        claim.insert(ANNOTATION_ADDRESSES, listed(intent.addresses()));
     }
     let as_number = intent.as_number();
     let cluster_id = intent.cluster_id();
@@ -82,6 +81,16 @@ pub fn node(
         applied: applied(intent.order_digest()),
         reasons,
     }
+}
+
+/// Addresses with their prefix lengths, as [`ANNOTATION_ADDRESSES`] and the relation `fabric` hold them.
+#[must_use]
+pub fn listed(addresses: &[UnitAddress]) -> String {
+    let texts: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("{}/{}", address.ip, address.subnet.prefix()))
+        .collect();
+    texts.join(",")
 }
 
 /// The value of [`ANNOTATION_APPLIED`](super::ANNOTATION_APPLIED) for a unit that has done all it has to do for `digest`.

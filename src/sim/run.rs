@@ -413,7 +413,7 @@ mod tests {
     async fn a_second_round_writes_nothing() {
         let peers = (
             "global-bgp-peers",
-            "[{address: 10.0.0.1, as-number: 64512}]",
+            "[{address: 10.0.0.1, as-number: 64513}]",
         );
         let outcome = outcome(
             &[4, 2, 7],

@@ -272,7 +272,7 @@ fn line(plural: &str, object: &Value) -> String {
                 "calico.juju.is/applied",
                 "calico.juju.is/model",
                 "calico.juju.is/application",
-                "calico.juju.is/subnets",
+                "calico.juju.is/addresses",
             ];
             let shown = shown.filter(|(key, _)| !boring.contains(&key.as_str()));
             shown

@@ -6,6 +6,7 @@ use super::answer::{Answer, document, listed};
 use super::parameters::{Format, Parameters};
 use super::reason::Reason;
 use crate::charm::facts::JujuFacts;
+use crate::charm::findings::Findings;
 use crate::charm::install::{Installation, installation};
 use crate::charm::observe::{FirstLook, first_look};
 use crate::charm::reconcile::{Stop, Work, no_relation, notes, options, unit_facts};
@@ -22,12 +23,14 @@ use crate::status::StatusKind;
 
 /// What was found, in the order in which a hook would meet it.
 #[derive(Debug, Default)]
-struct Findings {
+struct Found {
     problems: Vec<(&'static str, Reason)>,
     notes: Vec<String>,
+    /// What is wrong with the fabric, where it was judged.
+    fabric: Option<Findings>,
 }
 
-impl Findings {
+impl Found {
     /// The same thing may be met twice on different ways.
     fn problem(&mut self, area: &'static str, reason: impl Into<Reason>) {
         let reason = reason.into();
@@ -63,7 +66,7 @@ pub(super) async fn check<T: HookTools, H: Host>(
     juju: &JujuFacts,
     parameters: &Parameters,
 ) -> Answer {
-    let mut findings = Findings::default();
+    let mut findings = Found::default();
     if juju.cni.is_empty() {
         let principal = surroundings.context.principal.as_deref();
         findings.problem("juju", no_relation(principal));
@@ -89,13 +92,17 @@ pub(super) async fn check<T: HookTools, H: Host>(
         let mut report = Report::default();
         machine::rp_filter(surroundings.host, work.config, &mut report);
         findings.report("machine", &report);
-        let mut report = Report::default();
-        notes(work.config, work.intent, juju, &mut report);
-        findings.report("options", &report);
     }
     match first_look(surroundings).await {
         Ok(look) => cluster(look, identity, work.as_ref(), &mut findings).await,
         Err(stop) => findings.problem("cluster", stop),
+    }
+    if let Some(work) = &work {
+        let mut report = Report::default();
+        report.fabric = findings.fabric.take();
+        notes(work.config, work.intent, juju, &mut report);
+        findings.fabric = report.fabric.take();
+        findings.report("options", &report);
     }
     shown(&findings, identity, juju.leader, parameters.format)
 }
@@ -104,7 +111,7 @@ async fn cluster<T: HookTools, H: Host>(
     look: FirstLook,
     identity: &Identity,
     work: Option<&Work<'_, T, H>>,
-    findings: &mut Findings,
+    findings: &mut Found,
 ) {
     if uses_etcd(look.daemon_set.as_ref().map(Live::value)) {
         findings.problem("cluster", Stop::Obstacle(Obstacle::EtcdDatastore));
@@ -134,7 +141,7 @@ async fn cluster<T: HookTools, H: Host>(
     }
 }
 
-async fn datastore(look: &FirstLook, mode: Mode, findings: &mut Findings) {
+async fn datastore(look: &FirstLook, mode: Mode, findings: &mut Found) {
     let path = cluster_information_path(mode.group);
     match look.kubernetes.get(&path).await {
         Err(error) => findings.problem("cluster", error),
@@ -150,7 +157,7 @@ async fn datastore(look: &FirstLook, mode: Mode, findings: &mut Findings) {
 async fn plans<T: HookTools, H: Host>(
     work: &Work<'_, T, H>,
     look: FirstLook,
-    findings: &mut Findings,
+    findings: &mut Found,
 ) -> Result<(), Stop> {
     let mut report = Report::default();
     let mut survey = work.survey(look, &mut report).await?;
@@ -175,6 +182,10 @@ async fn plans<T: HookTools, H: Host>(
             if let Err(blocked) = work.refuse_other_applications(configuration) {
                 findings.problem("plan", blocked);
             }
+            if let Err(stop) = work.prove(&survey, mode, &observed, &mut report).await {
+                findings.problem("fabric", stop);
+            }
+            findings.fabric = report.fabric.take();
             if let Err(stop) = work.own_plan(kubernetes, mode, &mut observed).await {
                 findings.problem("plan", stop);
             }
@@ -204,7 +215,7 @@ async fn plans<T: HookTools, H: Host>(
     Ok(())
 }
 
-fn shown(findings: &Findings, identity: &Identity, leader: bool, format: Format) -> Answer {
+fn shown(findings: &Found, identity: &Identity, leader: bool, format: Format) -> Answer {
     let number = findings.problems.len();
     let text = match format {
         Format::Json => to_json(findings, identity, leader),
@@ -215,7 +226,9 @@ fn shown(findings: &Findings, identity: &Identity, leader: bool, format: Format)
         .with("check", text)
         .with("problems", number.to_string());
     if format == Format::Text {
-        answer = answer.with_list("notes", &findings.notes);
+        answer = answer
+            .with_list("findings", &fabric_lines(findings))
+            .with_list("notes", &findings.notes);
     }
     match number {
         0 => answer,
@@ -223,7 +236,7 @@ fn shown(findings: &Findings, identity: &Identity, leader: bool, format: Format)
     }
 }
 
-fn lines(findings: &Findings) -> Vec<String> {
+fn lines(findings: &Found) -> Vec<String> {
     let problems = findings.problems.iter();
     let lines = problems.map(|(area, reason)| {
         let kind = reason.kind.as_str();
@@ -237,7 +250,15 @@ fn lines(findings: &Findings) -> Vec<String> {
     lines.collect()
 }
 
-fn to_json(findings: &Findings, identity: &Identity, leader: bool) -> String {
+/// What is wrong with the fabric, whether or not it is in the way.
+fn fabric_lines(findings: &Found) -> Vec<String> {
+    let found = findings.fabric.iter();
+    found
+        .flat_map(|fabric| fabric.findings.iter().map(|finding| fabric.entry(finding)))
+        .collect()
+}
+
+fn to_json(findings: &Found, identity: &Identity, leader: bool) -> String {
     let problems = findings.problems.iter().map(|(area, reason)| {
         let mut json = reason.json();
         json["area"] = (*area).into();
@@ -249,6 +270,7 @@ fn to_json(findings: &Findings, identity: &Identity, leader: bool) -> String {
         "unit": identity.unit.to_string(),
         "leader": leader,
         "problems": problems.collect::<Vec<Value>>(),
+        "findings": findings.fabric.as_ref().map(Findings::to_json),
         "notes": findings.notes,
     });
     document(fields, "problems")
@@ -271,7 +293,7 @@ mod tests {
 
     #[test]
     fn one_thing_is_said_once() {
-        let mut findings = Findings::default();
+        let mut findings = Found::default();
         findings.problem("cluster", Stop::Obstacle(Obstacle::NoCrds));
         findings.problem("plan", Stop::Obstacle(Obstacle::NoCrds));
         assert_eq!(findings.problems.len(), 1);
@@ -279,7 +301,7 @@ mod tests {
 
     #[test]
     fn problems_come_with_their_way_out_and_fail_the_action() {
-        let mut findings = Findings::default();
+        let mut findings = Found::default();
         assert_eq!(
             shown(&findings, &identity(), false, Format::Text),
             Answer::default()

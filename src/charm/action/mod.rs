@@ -5,6 +5,7 @@
 //! prints among its results.
 
 mod answer;
+mod apply;
 mod check;
 mod parameters;
 mod plan;
@@ -85,6 +86,7 @@ async fn answer<T: HookTools, H: Host>(
         Action::ListVersions | Action::Check | Action::Plan => {
             within_deadline(plan::plan(&work, parameters)).await
         }
+        Action::Apply => Box::pin(apply::apply(&work, parameters)).await?,
         Action::Show => within_deadline(show::show(&work, parameters)).await,
         Action::ListResources => within_deadline(resources::list(&work, parameters)).await,
         Action::ScrubResources => within_deadline(resources::scrub(&work, parameters)).await,

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::plan::PlanDigest;
+
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Format {
@@ -25,6 +27,8 @@ pub(super) struct Parameters {
     pub(super) kinds: BTreeSet<String>,
     /// `dry-run`.
     pub(super) dry_run: bool,
+    /// `digest`: of the plan that is to be carried out.
+    pub(super) digest: Option<PlanDigest>,
 }
 
 impl Parameters {
@@ -55,6 +59,16 @@ impl Parameters {
                 ("dry-run", other) => {
                     return Err(format!("dry-run is {other}, and can be true or false"));
                 }
+                ("digest", Value::String(text)) if text.is_empty() => parameters.digest = None,
+                ("digest", Value::String(text)) => {
+                    let digest = text.parse().map_err(|error| format!("digest: {error}"))?;
+                    parameters.digest = Some(digest);
+                }
+                ("digest", other) => {
+                    return Err(format!(
+                        "digest is {other}, and is a text as plan prints it"
+                    ));
+                }
                 // Another action's, or one that a later release knows.
                 _ => {}
             }
@@ -81,7 +95,7 @@ mod tests {
     fn defaults_may_be_missing() {
         for given in [
             json!({}),
-            json!({"format": "text", "resources": " ", "dry-run": false}),
+            json!({"format": "text", "resources": " ", "dry-run": false, "digest": ""}),
             json!({"format": null, "other": 1}),
         ] {
             assert_eq!(read(&given), Ok(Parameters::default()), "{given}");
@@ -109,6 +123,8 @@ mod tests {
             json!({"format": 1}),
             json!({"dry-run": "yes"}),
             json!({"resources": ["Service"]}),
+            json!({"digest": "a"}),
+            json!({"digest": 12_345_678}),
         ] {
             let name = given.as_object().unwrap().keys().next().unwrap().clone();
             assert!(read(&given).unwrap_err().starts_with(&name), "{given}");

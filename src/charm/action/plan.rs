@@ -13,11 +13,11 @@ use crate::charm::reconcile::{Stop, Work};
 use crate::cluster::Obstacle;
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::plan::{Step, change};
+use crate::plan::{PlanDigest, Step, change, seen};
 use crate::printable::printable_line;
 
 /// A step, and the wave it is in, counted from 1.
-struct Planned {
+pub(super) struct Planned {
     wave: usize,
     step: Step,
 }
@@ -36,9 +36,13 @@ pub(super) async fn plan<T: HookTools, H: Host>(
 ) -> Answer {
     let mut report = Report::default();
     let outcome = foresee(work, &mut report).await;
-    let (steps, reason) = match outcome {
-        Ok(waves) => (numbered(waves), None),
-        Err(stop) => (Vec::new(), Some(Reason::from(stop))),
+    let (planned, reason) = match outcome {
+        Ok(waves) => (Some(FreshPlan::new(work, waves)), None),
+        Err(stop) => (None, Some(Reason::from(stop))),
+    };
+    let (steps, digest) = match planned {
+        Some(plan) => (plan.steps, Some(plan.digest)),
+        None => (Vec::new(), None),
     };
     let mut notes = report.notes().to_vec();
     if !work.juju.leader {
@@ -48,9 +52,8 @@ pub(super) async fn plan<T: HookTools, H: Host>(
         ));
     }
     let text = match parameters.format {
-        Format::Json => to_json(work, &steps, reason.as_ref(), &notes),
-        Format::Text if steps.is_empty() => "nothing to write".to_owned(),
-        Format::Text => listed(&steps),
+        Format::Json => to_json(work, &steps, digest.as_ref(), reason.as_ref(), &notes),
+        Format::Text => shown(&steps),
     };
     let answer = match (parameters.format, &reason) {
         (Format::Text, Some(_)) => Answer::default(),
@@ -59,14 +62,44 @@ pub(super) async fn plan<T: HookTools, H: Host>(
             .with_list("notes", &notes),
         (Format::Json, _) => Answer::default().with("plan", text),
     };
+    let answer = match digest {
+        Some(digest) => answer.with("digest", digest.to_string()),
+        None => answer,
+    };
     match reason {
         Some(reason) => answer.fail(reason),
         None => answer.with("writes", steps.len().to_string()),
     }
 }
 
+/// The steps as text.
+pub(super) fn shown(steps: &[Planned]) -> String {
+    if steps.is_empty() {
+        "nothing to write".to_owned()
+    } else {
+        listed(steps)
+    }
+}
+
+/// A plan as it is now.
+pub(super) struct FreshPlan {
+    pub(super) steps: Vec<Planned>,
+    pub(super) digest: PlanDigest,
+}
+
+impl FreshPlan {
+    pub(super) fn new<T, H>(work: &Work<'_, T, H>, waves: Vec<Vec<Step>>) -> Self {
+        let options = format!("{} {:?}", work.identity.unit, work.config);
+        let all = waves.iter().flatten().map(seen).collect();
+        Self {
+            digest: PlanDigest::new(&options, &all),
+            steps: numbered(waves),
+        }
+    }
+}
+
 /// The waves in the order in which the hook would carry them out.
-async fn foresee<T: HookTools, H: Host>(
+pub(super) async fn foresee<T: HookTools, H: Host>(
     work: &Work<'_, T, H>,
     report: &mut Report,
 ) -> Result<Vec<Vec<Step>>, Stop> {
@@ -110,6 +143,7 @@ fn numbered(waves: Vec<Vec<Step>>) -> Vec<Planned> {
 fn to_json<T, H>(
     work: &Work<'_, T, H>,
     steps: &[Planned],
+    digest: Option<&PlanDigest>,
     reason: Option<&Reason>,
     notes: &[String],
 ) -> String {
@@ -132,7 +166,7 @@ fn to_json<T, H>(
         }
     }
     let blocked: Vec<Value> = reason.into_iter().map(Reason::json).collect();
-    let fields = json!({
+    let mut fields = json!({
         "application": work.identity.unit.application(),
         "units": 1,
         "unit": unit,
@@ -142,6 +176,9 @@ fn to_json<T, H>(
         "blocked": blocked,
         "notes": notes,
     });
+    if let Some(digest) = digest {
+        fields["digest"] = digest.to_string().into();
+    }
     document(fields, "changes")
 }
 

@@ -214,7 +214,9 @@ async fn apply<T: HookTools, H: Host>(
 }
 
 /// Brings everything else to what the options ask, and the unit's status with it, as the next hook would.
-async fn hook<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Status, HookError> {
+pub(super) async fn hook<T: HookTools, H: Host>(
+    work: &Work<'_, T, H>,
+) -> Result<Status, HookError> {
     let mut report = Report::default();
     let look = first_look(work.surroundings);
     let published = reconcile::run(
@@ -226,6 +228,7 @@ async fn hook<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Status, Ho
     )
     .await;
     let hook = Hook::UpdateStatus;
+    report.tell_findings(true);
     publish::all(
         work.surroundings,
         hook,

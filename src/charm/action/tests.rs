@@ -203,7 +203,8 @@ async fn what_the_api_says_is_the_reason() {
     ] {
         bench.server.set_gate(move |_| Some(fault.clone()));
         for action in Action::ALL {
-            let result = bench.looked(0, action, json!({})).await;
+            let given = json!({"digest": "a2345678b2345678"});
+            let result = bench.looked(0, action, given).await;
             match action {
                 Action::ListVersions => assert_eq!(result.failure, None),
                 Action::Check => assert_eq!(result.failure.as_deref(), Some("1 problem")),

@@ -8,9 +8,9 @@ use crate::charm::reconcile::{Stop, Work};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::manifests::{Autodetection, Settings};
-use crate::model::{Cidr, Release};
+use crate::model::{Cidr, Release, UnitAddress};
 use crate::plan::Live;
-use crate::render::{ANNOTATION_SUBNETS, ANNOTATION_UNIT};
+use crate::render::{ANNOTATION_ADDRESSES, ANNOTATION_APPLICATION, ANNOTATION_UNIT, listed};
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// The resource's bytes, where it is attached.
@@ -52,28 +52,22 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         principals_registry(told.map(String::as_str), found.recorded("registry"))
     }
 
-    /// One value for the cluster, which only ever grows and only changes when every unit has told its subnets: each
+    /// One value for the cluster, which only ever grows and only changes when every unit has told its addresses: each
     /// change restarts calico-node everywhere. Until the first time, each Node's InternalIP serves, which needs no list.
     fn autodetection(&self, daemon_set: Option<&Live>, nodes: &[Live]) -> Autodetection {
         let before = daemon_set.and_then(Autodetection::of);
         let mut told: BTreeMap<&str, &str> = nodes
             .iter()
             .filter(|node| {
-                node.annotation(crate::render::ANNOTATION_APPLICATION)
-                    == Some(&self.identity.owner.application)
+                node.annotation(ANNOTATION_APPLICATION) == Some(&self.identity.owner.application)
             })
             .filter_map(|node| {
                 let unit = node.annotation(ANNOTATION_UNIT)?;
-                Some((unit, node.annotation(ANNOTATION_SUBNETS)?))
+                Some((unit, node.annotation(ANNOTATION_ADDRESSES)?))
             })
             .collect();
-        let own: Vec<String> = self
-            .intent
-            .subnets()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let (own, unit) = (own.join(","), self.identity.unit.to_string());
+        let own = listed(self.intent.addresses());
+        let unit = self.identity.unit.to_string();
         told.insert(&unit, &own);
         let complete = self.juju.membership.as_ref().is_some_and(|members| {
             members.is_complete()
@@ -93,7 +87,8 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mut cidrs: BTreeSet<Cidr> = told
             .values()
             .flat_map(|list| list.split(','))
-            .filter_map(|cidr| cidr.parse().ok())
+            .filter_map(UnitAddress::read)
+            .map(|address| address.subnet)
             .filter(of_pods)
             .collect();
         if let Some(Autodetection::Cidrs(before)) = before {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::Router;
 use super::read::{Draft, Reading};
 use super::yaml::{Node, Value};
+use crate::fabric::Gateway;
 use crate::model::{AsNumber, Cidr, Refusal, UnitAddress};
 
 /// Reads one fabric file.
@@ -23,8 +24,8 @@ pub(super) fn read_fabric_file(document: &Node, reading: &mut Reading) {
                 }
             }
             "routers" => {
-                for (name, _, value) in reading.entries(value, "routers") {
-                    read_router(name, value, reading);
+                for (name, key, value) in reading.entries(value, "routers") {
+                    read_router(name, key, value, reading);
                 }
             }
             _ => unknown(reading, key, "a fabric file", "options, units and routers"),
@@ -51,6 +52,8 @@ fn read_unit(name: &str, key: &Node, value: &Node, reading: &mut Reading) {
         leader: false,
         zone: None,
         principal: None,
+        gateway: Gateway::Unknown,
+        unplaced: Vec::new(),
     };
     if reading.drafts.is_empty() {
         reading.name_application(draft.unit.application(), key);
@@ -62,11 +65,12 @@ fn read_unit(name: &str, key: &Node, value: &Node, reading: &mut Reading) {
             "leader" => draft.leader = read_boolean(value, reading).unwrap_or_default(),
             "zone" => draft.zone = value.text().map(str::to_owned),
             "principal" => draft.principal = parsed(value, "the principal", reading),
+            "gateway" => draft.gateway = read_gateway(value, reading),
             _ => unknown(
                 reading,
                 key,
                 "a unit",
-                "node, addresses, leader, zone and principal",
+                "node, addresses, leader, zone, principal and gateway",
             ),
         }
     }
@@ -98,6 +102,21 @@ where
             None
         }
     }
+}
+
+/// `none`, or the router that the default route leads to.
+fn read_gateway(node: &Node, reading: &mut Reading) -> Gateway {
+    let text = node.text().unwrap_or_default();
+    if text == "none" {
+        return Gateway::None;
+    }
+    if let Ok(ip) = text.parse() {
+        return Gateway::At(ip);
+    }
+    let message = format!("{text:?} is neither an address nor none");
+    let help = "write the router's address, e.g. 10.0.0.1, or none where there is no default route";
+    reading.refuse(node, message, help);
+    Gateway::Unknown
 }
 
 fn read_boolean(node: &Node, reading: &mut Reading) -> Option<bool> {
@@ -159,12 +178,13 @@ fn parse_address(text: &str) -> Option<(IpAddr, Cidr)> {
     (prefix <= longest && !special).then(|| (ip, Cidr::network_of(ip, prefix)))
 }
 
-fn read_router(name: &str, value: &Node, reading: &mut Reading) {
+fn read_router(name: &str, key: &Node, value: &Node, reading: &mut Reading) {
     let mut router = Router {
         name: name.to_owned(),
         addresses: Vec::new(),
         as_number: AsNumber::DEFAULT,
         route_reflector: false,
+        spot: reading.spot(key),
     };
     for (field, key, value) in reading.entries(value, name) {
         match field {
@@ -263,6 +283,10 @@ mod tests {
             (
                 "{addresses: 10.0.0.5/24, ledaer: true}",
                 "2:38 ledaer is nothing that a unit has",
+            ),
+            (
+                "{addresses: 10.0.0.5/24, gateway: no}",
+                "2:47 \"no\" is neither an address nor none",
             ),
             (
                 "{addresses: 10.0.0.5/24, principal: x}",

@@ -16,6 +16,7 @@ use std::net::IpAddr;
 
 use super::diagnostics::Diagnostic;
 use crate::config::CharmConfig;
+use crate::fabric::{Address, Gateway};
 use crate::model::{AsNumber, Cidr, Intent, NodeName, UnitAddress, UnitFacts, UnitName};
 
 pub use options::Options;
@@ -54,6 +55,12 @@ pub struct FabricUnit {
     pub zone: Option<String>,
     /// Its principal unit.
     pub principal: UnitName,
+    /// Where its machine sends what it has no route for.
+    pub gateway: Gateway,
+    /// The addresses whose networks the files do not say, with the gateway of each, where that is known.
+    pub unplaced: Vec<(IpAddr, Option<IpAddr>)>,
+    /// Where the files describe it.
+    pub spot: Spot,
 }
 
 /// A router that the charm cannot see.
@@ -67,6 +74,8 @@ pub struct Router {
     pub as_number: AsNumber,
     /// Whether it reflects routes.
     pub route_reflector: bool,
+    /// Where the files describe it.
+    pub spot: Spot,
 }
 
 /// Files that cannot be used, and why.
@@ -76,6 +85,26 @@ pub struct Refused {
     pub files: Vec<SourceFile>,
     /// What is wrong with them.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Router {
+    /// The router as the check takes it.
+    #[must_use]
+    pub fn to_fabric(&self) -> crate::fabric::Router {
+        let addresses = self.addresses.iter();
+        crate::fabric::Router {
+            name: self.name.clone(),
+            addresses: addresses
+                .map(|(ip, subnet)| Address {
+                    ip: *ip,
+                    subnet: *subnet,
+                })
+                .collect(),
+            as_number: self.as_number,
+            route_reflector: self.route_reflector,
+            known: true,
+        }
+    }
 }
 
 impl FabricUnit {

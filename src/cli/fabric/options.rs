@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use saphyr_parser::ScalarStyle;
+
 use super::source::{SourceFile, Spot};
 use super::yaml::{Node, Value};
 use crate::cli::diagnostics::Diagnostic;
 use crate::config::{OPTIONS, OptionKind, Position, Problem, RawConfig, RawValue};
+use crate::fabric::Severity;
 use crate::model::Place;
 
 /// The options that are set, and where.
@@ -80,16 +83,45 @@ impl Options {
     fn diagnostic(&self, files: &[SourceFile], problem: &Problem) -> Diagnostic {
         let other = problem.other.as_ref().and_then(|place| {
             let spot = self.spot(files, place, None)?;
-            Some((spot, format!("see {place}")))
+            Some((Some(spot), format!("see {place}")))
         });
         Diagnostic {
+            severity: Severity::Error,
+            code: Some(problem.code),
             message: problem.headline(),
             help: problem.remedy.clone(),
+            command: None,
+            notes: Vec::new(),
             spot: self.spot(files, &problem.place(), problem.at),
             value: problem.value.clone(),
             place: Some(problem.place()),
             other,
         }
+    }
+
+    /// Where a finding's place stands: the value at fault where it is found there, else the place's own value, else the
+    /// option. `None` for an option that no file sets.
+    #[must_use]
+    pub fn spot_of(
+        &self,
+        files: &[SourceFile],
+        place: &Place,
+        value: Option<&str>,
+    ) -> Option<Spot> {
+        let at = value.and_then(|value| self.raw.locate_value(place, value));
+        let origin = self.origins.get(&place.option)?;
+        let is_block = match &origin.value.value {
+            Value::Scalar(_, style) => matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
+            Value::List(_) | Value::Map(_) => true,
+        };
+        if at.is_none() && place.path.is_empty() && is_block {
+            // The first entry of many would look as if it were to blame.
+            return Some(Spot {
+                file: origin.file,
+                at: origin.key.at,
+            });
+        }
+        self.spot(files, place, at)
     }
 
     /// Where `place` stands; `at` is its position as the option's reader has it: in the option's text, or in the file

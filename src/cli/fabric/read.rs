@@ -9,7 +9,11 @@ use super::source::{SourceFile, Spot};
 use super::yaml::{self, Node};
 use super::{Fabric, FabricUnit, Options, Refused, Router, bundle, status};
 use crate::cli::diagnostics::Diagnostic;
+use crate::fabric::{Code, Gateway};
 use crate::model::{NodeName, UnitAddress, UnitName};
+
+/// Two nodes with one address.
+const SAME_ADDRESS: Code = Code(35);
 
 /// A unit as one file describes it.
 #[derive(Debug, Clone)]
@@ -21,6 +25,8 @@ pub(super) struct Draft {
     pub(super) leader: bool,
     pub(super) zone: Option<String>,
     pub(super) principal: Option<UnitName>,
+    pub(super) gateway: Gateway,
+    pub(super) unplaced: Vec<(IpAddr, Option<IpAddr>)>,
 }
 
 /// What has been read so far.
@@ -239,11 +245,9 @@ fn units(reading: &mut Reading, application: &str) -> Vec<FabricUnit> {
         for address in &draft.addresses {
             if let Some((unit, other)) = addresses.insert(address.ip, (draft.unit.clone(), spot)) {
                 let message = format!("{} has address {} of {unit}", draft.unit, address.ip);
-                reading.diagnostics.push(refused(
-                    message,
-                    other,
-                    "every machine has addresses of its own",
-                ));
+                let help = "every machine has addresses of its own";
+                let refused = refused(message, other, help);
+                reading.diagnostics.push(refused.code(SAME_ADDRESS));
             }
         }
         if draft.leader
@@ -265,6 +269,9 @@ fn units(reading: &mut Reading, application: &str) -> Vec<FabricUnit> {
             addresses: draft.addresses,
             leader: draft.leader,
             zone: draft.zone,
+            gateway: draft.gateway,
+            unplaced: draft.unplaced,
+            spot,
         });
     }
     if leader.is_none()

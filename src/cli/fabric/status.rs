@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::read::{Draft, Reading};
 use super::yaml::{Node, Value};
+use crate::fabric::Gateway;
 use crate::model::{Cidr, UnitAddress};
 
 /// Interfaces that Juju reports and no unit is reached by (Calico's own, container bridges, fan networks).
@@ -129,6 +130,15 @@ fn read_unit(
             "wait until the machine is up, or describe the unit in a fabric file",
         );
     }
+    let unplaced = addresses
+        .iter()
+        .map(|address| {
+            (
+                address.ip,
+                machine.and_then(|machine| gateway(machine, address)),
+            )
+        })
+        .collect();
     let hostname = machine.and_then(|machine| machine.get("hostname")?.text());
     let draft = Draft {
         unit,
@@ -138,6 +148,8 @@ fn read_unit(
         leader: subordinate.get("leader").and_then(Node::text) == Some("true"),
         zone: machine.and_then(zone),
         principal: principal.text().and_then(|text| text.parse().ok()),
+        gateway: Gateway::Unknown,
+        unplaced,
     };
     reading.add_unit(draft);
 }
@@ -185,6 +197,14 @@ fn addresses(machine: &Node, space: Option<&str>) -> Vec<UnitAddress> {
         );
     }
     found
+}
+
+/// The gateway of the interface that has the address.
+fn gateway(machine: &Node, address: &UnitAddress) -> Option<IpAddr> {
+    let interfaces = machine.get("network-interfaces")?;
+    let gateway = interfaces.get(&address.interface)?.get("gateway")?;
+    let gateway: IpAddr = gateway.text()?.parse().ok()?;
+    (gateway.is_ipv4() == address.ip.is_ipv4()).then_some(gateway)
 }
 
 fn ips(node: &Node) -> impl Iterator<Item = IpAddr> {

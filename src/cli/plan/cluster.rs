@@ -8,15 +8,23 @@ use crate::cluster::mode::{cluster_information, cluster_information_path, uses_e
 use crate::cluster::{ApiError, Kubernetes, Obstacle, list_blocks, mode};
 use crate::config::CharmConfig;
 use crate::plan::Live;
-use crate::render::Kind;
+use crate::render::{CALICO_CONFIG, Kind};
 
-/// DaemonSet of Calico's agent, which tells the datastore.
+/// DaemonSet of Calico's agent, which tells the datastore and the backend.
 const CALICO_NODE: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node";
 
 /// What is there.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     pub(super) configuration: Option<Live>,
+    /// All of them, those of single nodes too.
+    pub(super) configurations: Vec<Live>,
+    pub(super) filters: Vec<Live>,
+    pub(super) daemon_set: Option<Live>,
+    /// The install manifests' settings.
+    pub(super) calico_config: Option<Live>,
+    /// Calico's version, where it says so.
+    pub(super) version: Option<String>,
     pub(super) pools: Vec<Live>,
     /// Only read where a pool is to be made or to go.
     pub(super) blocks: Vec<Live>,
@@ -51,17 +59,31 @@ async fn read(kubernetes: &Kubernetes, config: &CharmConfig) -> Result<Observed,
             });
         }
     };
-    let paths = [Kind::BgpPeer, Kind::IpPool].map(|kind| kind.path(mode.group));
-    let configuration = Kind::BgpConfiguration.object_path(mode.group, "default");
+    let kinds = [
+        Kind::BgpConfiguration,
+        Kind::BgpPeer,
+        Kind::BgpFilter,
+        Kind::IpPool,
+    ];
+    let paths = kinds.map(|kind| kind.path(mode.group));
     let information = cluster_information_path(mode.group);
-    let (configuration, information, peers, pools, nodes) = join!(
-        kubernetes.get(&configuration),
-        kubernetes.get(&information),
+    let calico_config = Kind::CalicoConfig.object_path(mode.group, CALICO_CONFIG);
+    let (configurations, peers, filters, pools, nodes, information, calico_config) = join!(
         kubernetes.list(&paths[0], ""),
         kubernetes.list(&paths[1], ""),
+        kubernetes.list(&paths[2], ""),
+        kubernetes.list(&paths[3], ""),
         kubernetes.list("/api/v1/nodes", ""),
+        kubernetes.get(&information),
+        kubernetes.get(&calico_config),
     );
     let live = |found: Vec<_>| found.into_iter().map(Live::new).collect::<Vec<_>>();
+    let configurations = live(configurations?);
+    let filters = match filters {
+        // Somebody may have installed definitions without it.
+        Err(error) if error.is_not_found() => Vec::new(),
+        filters => live(filters?),
+    };
     let pools = live(pools?);
     let present: BTreeSet<&str> = pools.iter().map(|pool| pool.spec_text("cidr")).collect();
     let wanted: Vec<String> = config.cidr.iter().map(ToString::to_string).collect();
@@ -71,10 +93,18 @@ async fn read(kubernetes: &Kubernetes, config: &CharmConfig) -> Result<Observed,
     } else {
         Vec::new()
     };
-    let (locked, _) = cluster_information(information?.as_ref());
+    let (locked, version) = cluster_information(information?.as_ref());
     let etcd = uses_etcd(daemon_set.as_ref()).then_some(Obstacle::EtcdDatastore);
     Ok(Observed {
-        configuration: configuration?.map(Live::new),
+        configuration: configurations
+            .iter()
+            .find(|found| found.name() == "default")
+            .cloned(),
+        configurations,
+        filters,
+        daemon_set: daemon_set.map(Live::new),
+        calico_config: calico_config?.map(Live::new),
+        version,
         pools,
         blocks,
         peers: live(peers?),

@@ -3,25 +3,77 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Observed;
+use super::effects::effects;
 use super::lookup::{Nodes, PeersByUnit};
 use crate::cli::fabric::{Fabric, FabricUnit};
 use crate::cluster::Obstacle;
 use crate::config::CharmConfig;
+use crate::fabric::Difference;
 use crate::model::{ClusterIntent, Intent};
 use crate::plan::{
-    Action, Blocked, Change, Live, Membership, NodeClaim, Orphan, Step, change, claim,
-    doomed_pools, object, orphans, plan_apply, plan_pools, plan_unit,
+    Blocked, Change, DoomedPool, FieldChange, Live, Membership, NodeClaim, Orphan, Step, change,
+    claim, delete_step, doomed_pools, object, orphans, plan_apply, plan_pools, plan_unit, seen,
 };
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_MODEL, Desired, LABEL_MODEL, Owner, bgp_configuration,
     bgp_peers, node,
 };
 
+/// When in a hook a change is made: one wave after the other on a unit, while units do not wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wave {
+    /// What only adds: new pools, settings, the mesh that goes on.
+    Additive,
+    /// The unit's own Node and peers.
+    Units,
+    /// The mesh that goes off.
+    MeshOff,
+    /// What nobody asks for any more.
+    Deletes,
+}
+
+impl Wave {
+    pub(super) const ALL: [Self; 4] = [Self::Additive, Self::Units, Self::MeshOff, Self::Deletes];
+
+    /// Its number, from 1.
+    pub(super) fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    fn of(change: &Change, step: &Step) -> Self {
+        let mesh_goes_off = |field: &FieldChange| {
+            field.field == "nodeToNodeMeshEnabled" && field.to.as_deref() == Some("false")
+        };
+        match step {
+            Step::Delete { .. } | Step::DisablePool { .. } | Step::RemovePool { .. } => {
+                Self::Deletes
+            }
+            _ if change.fields.iter().any(mesh_goes_off) => Self::MeshOff,
+            _ if matches!(change.kind.as_str(), "Node" | "BGPPeer") => Self::Units,
+            _ => Self::Additive,
+        }
+    }
+}
+
+/// A change and when it is made.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    pub(super) wave: Wave,
+    pub(super) change: Change,
+}
+
 /// The outcome.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
-    pub(super) changes: Vec<Change>,
+    /// The changes by wave.
+    pub(super) changes: Vec<Planned>,
     pub(super) blocked: Vec<Blocked>,
+    /// Pools that nobody asks for and that pods still have addresses of.
+    pub(super) doomed: Vec<DoomedPool>,
+    /// What the changes do to sessions and reach; `None` where something is in the way of all of them.
+    pub(super) effects: Option<Difference>,
+    /// What the digest is made of: every write and the version it was planned from.
+    pub(super) seen: BTreeSet<String>,
     /// Objects on which nothing changes but the charm's own labels and annotations, by kind and name.
     pub(super) records: BTreeSet<String>,
 }
@@ -29,7 +81,7 @@ pub(super) struct Comparison {
 impl Comparison {
     /// Whether the cluster is as the options ask.
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.blocked.is_empty()
+        self.changes.is_empty() && self.blocked.is_empty() && self.doomed.is_empty()
     }
 
     fn block(&mut self, message: impl Into<String>, remedy: impl Into<String>) {
@@ -40,8 +92,12 @@ impl Comparison {
     }
 
     fn add(&mut self, step: &Step, unit: &FabricUnit) {
+        self.seen.insert(seen(step));
         match change(step, &unit.unit.to_string()) {
-            Some(change) => self.changes.push(change),
+            Some(change) => self.changes.push(Planned {
+                wave: Wave::of(&change, step),
+                change,
+            }),
             None => {
                 self.records.insert(object(step));
             }
@@ -85,10 +141,12 @@ pub(super) fn compare(
         unit_objects(unit, config, &nodes, &peers, &owner, &mut comparison)?;
     }
     left_behind(fabric, observed, &owner, &mut comparison);
+    comparison.changes.sort_by_key(|planned| planned.wave);
+    comparison.effects = effects(fabric, observed, &owner);
     let changed = comparison
         .changes
         .iter()
-        .map(|change| format!("{} {}", change.kind, change.name));
+        .map(|Planned { change, .. }| format!("{} {}", change.kind, change.name));
     let changed: BTreeSet<String> = changed.collect();
     comparison
         .records
@@ -180,16 +238,7 @@ fn cluster_objects(
     for step in &remove {
         comparison.add(step, leader);
     }
-    for pool in stay {
-        let nodes: Vec<&str> = pool.usage.nodes.iter().map(String::as_str).collect();
-        comparison.block(
-            format!(
-                "IPPool {} {} goes only once its addresses are free, and {} are in use",
-                pool.name, pool.cidr, pool.usage.workloads
-            ),
-            format!("restart the pods on {}", nodes.join(", ")),
-        );
-    }
+    comparison.doomed = stay;
 }
 
 fn without_unknown_model(step: Step, owner: &Owner) -> Step {
@@ -198,6 +247,7 @@ fn without_unknown_model(step: Step, owner: &Owner) -> Step {
             desired,
             create,
             resource_version,
+            seen,
             mut changes,
         } if owner.model.is_empty() => {
             let field = format!("label {LABEL_MODEL}");
@@ -206,6 +256,7 @@ fn without_unknown_model(step: Step, owner: &Owner) -> Step {
                 desired: known(desired, owner),
                 create,
                 resource_version,
+                seen,
                 changes,
             }
         }
@@ -306,14 +357,9 @@ fn left_behind(fabric: &Fabric, observed: &Observed, owner: &Owner, comparison: 
         .map(|peer| (peer.name(), peer))
         .collect();
     let mut delete = |name: &str, because: String| {
-        comparison.changes.push(Change {
-            action: Action::Delete,
-            kind: "BGPPeer".to_owned(),
-            name: name.to_owned(),
-            unit: Some(leader.unit.to_string()),
-            fields: Vec::new(),
-            because: Some(because),
-        });
+        if let Some(peer) = peers.get(name) {
+            comparison.add(&delete_step(peer, &because), leader);
+        }
     };
     for orphan in orphans(
         &leader.unit,

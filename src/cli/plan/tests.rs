@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::cluster::observe;
 use super::compare::{Comparison, compare};
-use super::to_text;
+use super::{Shown, digest, to_json};
 use crate::cli::fabric::{Fabric, read_for_test};
 use crate::cli::simulate::scenario;
 use crate::sim::api::ApiServer;
@@ -27,13 +27,13 @@ async fn settled(fabric: &Fabric) -> ApiServer {
 async fn planned(fabric: &Fabric, server: &ApiServer) -> Comparison {
     let config = fabric.config().unwrap();
     let requests = server.write_count();
-    let observed = observe(server.client(), &config).await.unwrap();
+    let observed = Box::pin(observe(server.client(), &config)).await.unwrap();
     assert_eq!(server.write_count(), requests, "a plan writes nothing");
     compare(fabric, &config, &observed).unwrap()
 }
 
 fn lines(comparison: &Comparison) -> Vec<String> {
-    let text = to_text("calico", 2, comparison, false);
+    let text = super::text::text("calico", 2, comparison, false);
     text.lines().map(str::to_owned).collect()
 }
 
@@ -49,6 +49,10 @@ async fn what_the_hooks_have_written_leaves_nothing_to_do() {
         let comparison = planned(&fabric, &settled(&fabric).await).await;
         assert!(comparison.is_empty(), "{options}{comparison:?}");
         assert!(comparison.records.is_empty(), "{options}{comparison:?}");
+        let effects = comparison.effects.unwrap();
+        assert_eq!(effects.changed, [], "{options}");
+        assert_eq!(effects.reach.as_deref(), Some(&[][..]), "{options}");
+        assert_eq!(effects.findings, [], "{options}");
     }
 }
 
@@ -70,14 +74,29 @@ async fn an_empty_cluster_gets_everything() {
     assert_eq!(
         lines(&planned(&fabric, &server).await),
         [
-            "calico, 2 units: 3 to create, 0 to change, 0 to delete, 1 in the way",
+            "calico, 2 units: 3 to create, 0 to change, 0 to delete, 1 in the way; sessions: 0 kept, 0 restart, 0 lost, 3 gained; \
+             pairs: 0 lost, 4 gained",
             "  + create   ~ change   - delete   ! needs you first",
+            "  1 to 4 is the order in each unit's hook; units do not wait for each other",
             "",
-            "+ BGPConfiguration default   asNumber 64512 (global-as-number), nodeToNodeMeshEnabled true (node-to-node-mesh)",
-            "+ IPPool ipv4                blockSize 26 (manage-pools), cidr 192.168.0.0/16 (cidr), natOutgoing true (nat-outgoing)",
+            "1 the leader adds pools and settings",
+            "+ BGPConfiguration default  asNumber 64512 (global-as-number), nodeToNodeMeshEnabled true (node-to-node-mesh)",
+            "+ IPPool ipv4               blockSize 26 (manage-pools), cidr 192.168.0.0/16 (cidr), natOutgoing true (nat-outgoing)",
+            "",
+            "2 each unit its Node and peers",
             "+ BGPPeer calico-0-10.0.0.1  asNumber 64512 (global-bgp-peers: [0])",
+            "",
             "! calico/1 waits: no Node is called b and has an address of it",
             "    start kubelet on the machine, or correct the unit's name and addresses in FABRIC",
+            "",
+            "BGP sessions",
+            "+ 1 of the mesh: among calico/0, calico/1 (node-to-node-mesh)",
+            "+ 2 of peers: calico/0, calico/1 -- router 10.0.0.1 (global-bgp-peers: [0])",
+            "",
+            "Pods reached",
+            "+ 1 from calico/1 to pods on calico/0",
+            "+ 1 from calico/0 to pods on calico/1",
+            "+ 2 from router 10.0.0.1 to pods on calico/0, calico/1",
             "",
             "The charm's own labels and records change on 1 object; that is no change to Calico.",
         ]
@@ -92,12 +111,16 @@ async fn changed_options_are_shown_from_what_to_what() {
     );
     let shown = lines(&planned(&changed, &server).await);
     for expected in [
-        "calico, 2 units: 1 to create, 5 to change, 0 to delete",
-        "~ IPPool ipv4                ipipMode Never → Always (ipip)",
+        "calico, 2 units: 1 to create, 5 to change, 0 to delete; sessions: 0 kept, 3 restart, 0 lost, 1 gained; pairs: 0 lost, \
+         2 gained",
+        "~ IPPool ipv4  ipipMode Never → Always (ipip)",
         "~ BGPPeer calico-0-10.0.0.1  asNumber 64512 → 64999 (global-bgp-peers: [0])",
         "~ Node a                     ASNumber 64512 (global-as-number)",
         "~ Node b                     ASNumber 64513 (unit-as-numbers: 1)",
         "+ BGPPeer calico-1-10.0.0.9  asNumber 1 (unit-bgp-peers: 1[0])",
+        "~ 1 of the mesh (AS number): among calico/0, calico/1 (node-to-node-mesh)",
+        "~ 2 of peers (AS number): calico/0, calico/1 -- router 10.0.0.1 (global-bgp-peers: [0])",
+        "+ 1 of peers: calico/1 -- router 10.0.0.9 (unit-bgp-peers: 1[0])",
     ] {
         assert!(
             shown.iter().any(|line| line == expected),
@@ -107,7 +130,8 @@ async fn changed_options_are_shown_from_what_to_what() {
     let fewer = lines(&planned(&fabric("options: {}\n"), &server).await);
     assert_eq!(
         fewer[0],
-        "calico, 2 units: 0 to create, 0 to change, 2 to delete"
+        "calico, 2 units: 0 to create, 0 to change, 2 to delete; sessions: 1 kept, 0 restart, 2 lost, 0 gained; pairs: 2 lost, \
+         0 gained"
     );
 }
 
@@ -118,16 +142,15 @@ async fn units_that_are_gone_leave_peers_to_delete() {
     let text = "units:\n  calico/0: {node: a, addresses: [10.0.0.5/24]}\n";
     let fewer = read_for_test(&[OPTIONS, text]).unwrap();
     let shown = lines(&planned(&fewer, &server).await);
-    assert_eq!(
-        shown.last().unwrap(),
-        "- BGPPeer calico-1-10.0.0.1  calico/1 is gone; once Node b runs no pods"
-    );
+    let gone = "- BGPPeer calico-1-10.0.0.1  calico/1 is gone; once Node b runs no pods".to_owned();
+    assert!(shown.contains(&gone), "{shown:#?}");
+    let unheard =
+        "- 1 from router 10.0.0.1 to pods on calico/1: the last hop has no route".to_owned();
+    assert!(shown.contains(&unheard), "{shown:#?}");
     server.remove("Node", "b").unwrap();
     let shown = lines(&planned(&fewer, &server).await);
-    assert_eq!(
-        shown.last().unwrap(),
-        "- BGPPeer calico-1-10.0.0.1  its Node b is gone"
-    );
+    let gone = "- BGPPeer calico-1-10.0.0.1  its Node b is gone";
+    assert_eq!(shown.last().unwrap(), gone);
 }
 
 #[tokio::test]
@@ -161,5 +184,129 @@ async fn what_is_in_the_way_is_said() {
             .message
             .contains("calico-0-10.0.0.1 exists and is not"),
         "{taken:?}"
+    );
+}
+
+const NO_MESH: &str = "options:\n  node-to-node-mesh: false\n";
+
+#[tokio::test]
+async fn a_mesh_that_goes_is_said_with_all_that_goes_with_it() {
+    let server = settled(&fabric("options: {}\n")).await;
+    let without = fabric(NO_MESH);
+    let comparison = planned(&without, &server).await;
+    let shown = lines(&comparison);
+    let totals = "calico, 2 units: 0 to create, 1 to change, 0 to delete; sessions: 0 kept, 0 restart, 1 lost, 0 gained; \
+                  pairs: 2 lost, 0 gained";
+    assert_eq!(shown[0], totals);
+    for expected in [
+        "3 the leader switches the mesh off",
+        "- 1 of the mesh: among calico/0, calico/1 (node-to-node-mesh)",
+        "- 2 from calico/0, calico/1 to pods on calico/0, calico/1: the last hop has no route",
+    ] {
+        assert!(
+            shown.iter().any(|line| line == expected),
+            "{expected}\n{shown:#?}"
+        );
+    }
+    let config = without.config().unwrap();
+    let whole = Shown {
+        digest: digest(&without, &config, &comparison),
+        fabric: &without,
+        comparison: &comparison,
+    };
+    let text = whole.text(false, false);
+    assert!(text.contains("error[F102]: "), "{text}");
+    assert!(text.contains("2 |   node-to-node-mesh: false"), "{text}");
+    assert_eq!(
+        text.lines().last(),
+        Some(&*format!("digest {}", whole.digest))
+    );
+
+    let json = to_json::document(&whole, Some("it is old"));
+    assert_eq!(json["format_version"], 1);
+    assert_eq!(json["stale"], "it is old");
+    assert_eq!(json["digest"], whole.digest.to_string());
+    assert_eq!(json["changes"][0]["wave"], 3);
+    assert_eq!(json["sessions"]["lost"], 1);
+    assert_eq!(json["sessions"]["changes"][0]["before"], "mesh");
+    assert_eq!(json["pairs"]["lost"], 2);
+    assert_eq!(json["pairs"]["changes"][0]["to"][1], "calico/1");
+    assert_eq!(json["findings"][0]["code"], "F102");
+    assert_eq!(json["findings"][0]["at"]["line"], 2);
+    assert_eq!(json["doomed_pools"], json!([]));
+}
+
+#[tokio::test]
+async fn peers_of_others_stay_in_both_fabrics() {
+    let fabric = fabric("options: {}\n");
+    let server = settled(&fabric).await;
+    let group = "crd.projectcalico.org/v1";
+    let foreign = json!({"apiVersion": group, "kind": "BGPPeer", "metadata": {"name": "tor"}, "spec": {"peerIP": "10.0.0.1", "asNumber": 64999}});
+    server.insert("kubectl", foreign).unwrap();
+    let comparison = planned(&fabric, &server).await;
+    assert!(comparison.is_empty());
+    let sessions = comparison.effects.unwrap().sessions;
+    assert_eq!(
+        (
+            sessions.kept,
+            sessions.lost + sessions.gained + sessions.restarted
+        ),
+        (3, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_digest_is_of_the_options_and_of_what_was_seen() {
+    let all = fabric(OPTIONS);
+    let server = settled(&all).await;
+    let fewer = fabric("options: {}\n");
+    let digest_of = async |fabric: &Fabric| {
+        let comparison = planned(fabric, &server).await;
+        digest(fabric, &fabric.config().unwrap(), &comparison)
+    };
+    let before = digest_of(&fewer).await;
+    assert_eq!(before.stale(&digest_of(&fewer).await), None);
+    let options = before.stale(&digest_of(&all).await);
+    assert!(
+        options.is_some_and(|reason| reason.starts_with("the options")),
+        "{options:?}"
+    );
+    // A Node's own agent writes all the time; of a peer that is to go every version counts.
+    let label = json!({"metadata": {"labels": {"x": "y"}}});
+    server.merge("kubelet", "Node", "a", &label).unwrap();
+    assert_eq!(before.stale(&digest_of(&fewer).await), None);
+    server
+        .merge("kubectl", "BGPPeer", "calico-0-10.0.0.1", &label)
+        .unwrap();
+    let cluster = before.stale(&digest_of(&fewer).await);
+    assert_eq!(cluster, Some("the cluster has changed since that plan"));
+}
+
+#[tokio::test]
+async fn pods_keep_a_pool_that_nobody_asks_for() {
+    let server = settled(&fabric("options: {}\n")).await;
+    let block = json!({
+        "apiVersion": "crd.projectcalico.org/v1", "kind": "IPAMBlock", "metadata": {"name": "192-168-0-0-26"},
+        "spec": {
+            "cidr": "192.168.0.0/26", "affinity": "host:a", "allocations": [0], "unallocated": [], "strictAffinity": false,
+            "attributes": [{"handle_id": "k8s-pod-network.a", "secondary": {"node": "a", "pod": "web"}}],
+        },
+    });
+    server.insert("calico", block).unwrap();
+    let moved = fabric("options: {cidr: 10.1.0.0/16}\n");
+    let comparison = planned(&moved, &server).await;
+    assert!(!comparison.is_empty());
+    let shown = lines(&comparison);
+    assert!(shown[0].contains("1 in the way"), "{shown:#?}");
+    let expected = "! IPPool ipv4 192.168.0.0/16: 1 address in use on a";
+    assert!(shown.iter().any(|line| line == expected), "{shown:#?}");
+    let waves: Vec<u8> = comparison
+        .changes
+        .iter()
+        .map(|one| one.wave.number())
+        .collect();
+    assert!(
+        waves.is_sorted() && waves.contains(&1) && waves.contains(&4),
+        "{waves:?}"
     );
 }

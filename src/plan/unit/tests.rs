@@ -218,7 +218,7 @@ fn a_first_hook_claims_then_peers_then_settles() {
         lines,
         [
             vec![
-                "annotate: application=calico model=m principal=worker/0 subnets=10.0.0.0/24 unit=calico/0"
+                "annotate: addresses=10.0.0.5/24 application=calico model=m principal=worker/0 unit=calico/0"
             ],
             vec!["create calico-0-10.0.0.1: asNumber=64512 node=node-a peerIP=10.0.0.1"],
             vec![

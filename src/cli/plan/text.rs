@@ -1,0 +1,269 @@
+//! The plan for people.
+
+use std::fmt::Write;
+
+use super::compare::{Comparison, Planned, Wave};
+use crate::cli::counted;
+use crate::cli::fold::{self, Entry};
+use crate::fabric::{Difference, Effect, Fate, Kind, ReachChange, SessionChange};
+use crate::plan::{Action, Change, Changes, DoomedPool, FieldChange};
+use crate::printable::printable_line;
+
+/// How many obstacles, rows of sessions and rows of pairs are listed when lists are folded.
+const MOST: usize = 20;
+
+/// How many of a row's names are written out.
+const NAMED: usize = 3;
+
+const LEGEND: &str = "  + create   ~ change   - delete   ! needs you first\n  \
+    1 to 4 is the order in each unit's hook; units do not wait for each other\n";
+
+/// Adds one line, whatever the names in it hold.
+macro_rules! line {
+    ($text:expr, $($argument:tt)*) => {
+        $text.push_str(&printable_line(&format!($($argument)*)));
+        $text.push('\n');
+    };
+}
+
+/// Totals, then objects by wave, sessions, pairs, and pods on pools that go.
+pub(super) fn text(application: &str, units: usize, comparison: &Comparison, fold: bool) -> String {
+    let mut text = totals(application, units, comparison);
+    if comparison.is_empty() {
+        text.push_str("The cluster is as the options ask.\n");
+    } else {
+        text.push_str(LEGEND);
+        objects(&mut text, application, comparison, fold);
+    }
+    if let Some(effects) = &comparison.effects {
+        sessions(&mut text, effects, fold);
+        pairs(&mut text, effects, fold);
+    }
+    doomed(&mut text, &comparison.doomed);
+    if !comparison.records.is_empty() {
+        text.push('\n');
+        line!(
+            text,
+            "The charm's own labels and records change on {}; that is no change to Calico.",
+            counted(comparison.records.len(), "object")
+        );
+    }
+    text
+}
+
+fn totals(application: &str, units: usize, comparison: &Comparison) -> String {
+    let count = |action| {
+        let planned = comparison.changes.iter();
+        planned
+            .filter(|planned| planned.change.action == action)
+            .count()
+    };
+    let mut text = format!(
+        "{application}, {}: {} to create, {} to change, {} to delete",
+        counted(units, "unit"),
+        count(Action::Create),
+        count(Action::Change),
+        count(Action::Delete),
+    );
+    let in_the_way = comparison.blocked.len() + comparison.doomed.len();
+    if in_the_way > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {in_the_way} in the way");
+    }
+    if let Some(effects) = &comparison.effects {
+        let sessions = effects.sessions;
+        let (lost, gained) = effects.pairs();
+        let _ = write!(
+            text,
+            "; sessions: {} kept, {} restart, {} lost, {} gained; pairs: {lost} lost, {gained} gained",
+            sessions.kept, sessions.restarted, sessions.lost, sessions.gained
+        );
+    }
+    printable_line(&text) + "\n"
+}
+
+fn heading(wave: Wave) -> &'static str {
+    match wave {
+        Wave::Additive => "the leader adds pools and settings",
+        Wave::Units => "each unit its Node and peers",
+        Wave::MeshOff => "the leader switches the mesh off",
+        Wave::Deletes => "what nobody asks for any more goes",
+    }
+}
+
+fn objects(text: &mut String, application: &str, comparison: &Comparison, fold: bool) {
+    for wave in Wave::ALL {
+        let planned = comparison
+            .changes
+            .iter()
+            .filter(|planned| planned.wave == wave);
+        let entries: Vec<Entry> = planned
+            .map(|Planned { change, .. }| entry(change))
+            .collect();
+        if entries.is_empty() {
+            continue;
+        }
+        text.push('\n');
+        line!(text, "{} {}", wave.number(), heading(wave));
+        for line in fold::lines(&entries, application, fold) {
+            line!(text, "{line}");
+        }
+    }
+    if !comparison.blocked.is_empty() {
+        text.push('\n');
+    }
+    let shown = if fold { MOST } else { usize::MAX };
+    for blocked in comparison.blocked.iter().take(shown) {
+        line!(text, "! {}", blocked.message);
+        line!(text, "    {}", blocked.remedy);
+    }
+    more(text, comparison.blocked.len(), shown);
+}
+
+fn more(text: &mut String, all: usize, shown: usize) {
+    if all > shown {
+        line!(text, "! and {} more: --all", all - shown);
+    }
+}
+
+fn sessions(text: &mut String, effects: &Difference, fold: bool) {
+    if effects.changed.is_empty() {
+        return;
+    }
+    text.push_str("\nBGP sessions\n");
+    let shown = if fold { MOST } else { usize::MAX };
+    for change in effects.changed.iter().take(shown) {
+        line!(text, "{}", session(change));
+    }
+    more(text, effects.changed.len(), shown);
+}
+
+/// `~ 4 from mesh to peer: calico/0 -- calico/1, calico/2, calico/3 and 1 more (global-bgp-peers: [0])`.
+fn session(change: &SessionChange) -> String {
+    let kind = |kind: Option<Kind>| kind.map_or("", Kind::as_str);
+    let (before, after) = (kind(change.before), kind(change.after));
+    let (sign, what) = match change.effect {
+        Effect::Lost => ('-', format!("of {}", whose(change.before))),
+        Effect::Gained => ('+', format!("of {}", whose(change.after))),
+        Effect::Restarted(_) if before != after => ('~', format!("from {before} to {after}")),
+        Effect::Restarted(reason) => {
+            let whose = whose(change.before);
+            ('~', format!("of {whose} ({})", reason.as_str()))
+        }
+    };
+    let ends = if change.far.is_empty() {
+        format!("among {}", few(&change.near))
+    } else {
+        format!("{} -- {}", few(&change.near), few(&change.far))
+    };
+    format!(
+        "{sign} {} {what}: {ends} ({})",
+        change.sessions, change.origin
+    )
+}
+
+fn whose(kind: Option<Kind>) -> &'static str {
+    match kind {
+        Some(Kind::Mesh) => "the mesh",
+        Some(Kind::GlobalPeer) => "global peers",
+        Some(Kind::Peer) | None => "peers",
+    }
+}
+
+fn pairs(text: &mut String, effects: &Difference, fold: bool) {
+    let Some(changes) = &effects.reach else {
+        text.push_str(
+            "\nWho reaches whom was not computed: there are too many kinds of machines.\n",
+        );
+        return;
+    };
+    if changes.is_empty() {
+        return;
+    }
+    text.push_str("\nPods reached\n");
+    let shown = if fold { MOST } else { usize::MAX };
+    for change in changes.iter().take(shown) {
+        line!(text, "{}", pair(change));
+    }
+    more(text, changes.len(), shown);
+}
+
+fn pair(change: &ReachChange) -> String {
+    let (from, to, pairs) = (few(&change.from), few(&change.to), change.pairs);
+    if change.gained {
+        format!("+ {pairs} from {from} to pods on {to}")
+    } else {
+        format!(
+            "- {pairs} from {from} to pods on {to}: {}",
+            ending(change.fate)
+        )
+    }
+}
+
+fn ending(fate: Fate) -> &'static str {
+    crate::cli::check::ending(fate)
+}
+
+fn doomed(text: &mut String, pools: &[DoomedPool]) {
+    if pools.is_empty() {
+        return;
+    }
+    text.push_str("\nPods on pools that go\n");
+    for pool in pools {
+        let nodes: Vec<String> = pool.usage.nodes.iter().cloned().collect();
+        line!(
+            text,
+            "! IPPool {} {}: {} in use on {}",
+            pool.name,
+            pool.cidr,
+            addresses(pool.usage.workloads),
+            few(&nodes)
+        );
+        text.push_str("    restart the pods there: the pool goes once they are free\n");
+    }
+}
+
+fn addresses(number: usize) -> String {
+    let plural = if number == 1 { "" } else { "es" };
+    format!("{number} address{plural}")
+}
+
+/// `a, b, c and 4 more`.
+fn few(names: &[String]) -> String {
+    match names.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..NAMED].join(", ")),
+    }
+}
+
+fn entry(change: &Change) -> Entry {
+    Entry {
+        symbol: change.action.symbol(),
+        kind: change.kind.clone(),
+        name: change.name.clone(),
+        text: match &change.because {
+            Some(because) => because.clone(),
+            None => fields(change),
+        },
+    }
+}
+
+/// The fields with the option that asked for them, once for neighbours with the same. What a new peer's name says
+/// already is left out.
+fn fields(change: &Change) -> String {
+    let told_by_name = |field: &FieldChange| {
+        change.action == Action::Create
+            && change.kind == "BGPPeer"
+            && matches!(field.field.as_str(), "node" | "peerIP")
+    };
+    let shown: Vec<FieldChange> = change
+        .fields
+        .iter()
+        .filter(|field| !told_by_name(field))
+        .cloned()
+        .collect();
+    Changes(&shown).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! Small fabrics, and what becomes of them.
+
+use std::fmt::Write;
+
+use super::*;
+use crate::config::{CharmConfig, RawConfig, RawValue};
+use crate::model::{Cidr, UnitAddress};
+
+const RELEASE: &str = "v3.32.1";
+
+fn facts(units: &[&str]) -> FabricFacts {
+    let units = (0u32..)
+        .zip(units)
+        .map(|(number, address)| {
+            let (ip, prefix) = address.split_once('/').unwrap();
+            let ip = ip.parse().unwrap();
+            UnitOnNode {
+                unit: format!("calico/{number}").parse().unwrap(),
+                node: format!("node-{number}"),
+                addresses: vec![UnitAddress {
+                    ip,
+                    subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
+                    interface: String::new(),
+                }],
+                zone: None,
+                gateway: Gateway::Unknown,
+            }
+        })
+        .collect();
+    FabricFacts {
+        units,
+        release: RELEASE.parse().unwrap(),
+        ..FabricFacts::default()
+    }
+}
+
+fn fabric(options: &[(&str, &str)], units: &[&str]) -> Topology {
+    let mut raw = RawConfig::default();
+    for (name, value) in options {
+        raw.insert(*name, RawValue::Text((*value).to_owned()));
+    }
+    let config = CharmConfig::parse(&raw, "calico").unwrap();
+    topology(&config, &facts(units)).unwrap()
+}
+
+/// Classes, sessions that are up, good pairs of all pairs of nodes, and of nodes and routers.
+fn outcome(topology: &Topology) -> (usize, usize, (u64, u64), (u64, u64)) {
+    let checked = check(topology, Budget::COMMAND);
+    let up = |session: &&Session| session.status.is_up();
+    (
+        checked.classes.len(),
+        checked.sessions.sessions.iter().filter(up).count(),
+        checked.reach.node_pairs,
+        checked.reach.router_pairs,
+    )
+}
+
+const NO_MESH: (&str, &str) = ("node-to-node-mesh", "false");
+const REFLECTORS: (&str, &str) = (
+    "global-bgp-peers",
+    "[{address: 10.0.0.2, as-number: 64512}, {address: 10.0.0.3, as-number: 64512}]",
+);
+const FIVE: [&str; 5] = [
+    "10.0.0.2/24",
+    "10.0.0.3/24",
+    "10.0.0.4/24",
+    "10.0.0.5/24",
+    "10.0.0.6/24",
+];
+
+#[test]
+fn a_mesh_in_one_subnet_is_proved_without_assumption() {
+    let topology = fabric(&[], &FIVE);
+    assert_eq!(outcome(&topology), (1, 0, (20, 20), (0, 0)));
+    let checked = check(&topology, Budget::COMMAND);
+    assert_eq!(checked.reach.nodes, Verdict::Proved);
+    assert_eq!(checked.reach.routers, None);
+}
+
+#[test]
+fn a_mesh_over_two_subnets_learns_and_does_not_deliver() {
+    let topology = fabric(&[], &["10.0.0.2/24", "10.0.0.3/24", "10.0.1.4/24"]);
+    assert_eq!(outcome(&topology), (2, 0, (6, 2), (0, 0)));
+    let checked = check(&topology, Budget::COMMAND);
+    let (here, there) = (checked.classes.of(0), checked.classes.of(2));
+    assert!(checked.planes[0].received(here, there));
+    assert_eq!(checked.planes[0].fate(here, there), Fate::NoRoute);
+    for (option, expected) in [("vxlan", 6), ("ipip", 6)] {
+        for mode in ["Always", "CrossSubnet"] {
+            let topology = fabric(
+                &[(option, mode)],
+                &["10.0.0.2/24", "10.0.0.3/24", "10.0.1.4/24"],
+            );
+            assert_eq!(outcome(&topology).2, (6, expected), "{option}={mode}");
+        }
+    }
+}
+
+#[test]
+fn a_router_of_two_subnets_carries_between_them() {
+    let peers = "{10.0.0.0/24: [{address: 10.0.0.1, as-number: 64512}], 10.0.1.0/24: [{address: 10.0.1.1, as-number: 64512}]}";
+    let units = ["10.0.0.11/24", "10.0.0.12/24", "10.0.1.13/24"];
+    let topology = fabric(&[("subnet-bgp-peers", peers)], &units);
+    assert_eq!(outcome(&topology), (3, 3, (6, 6), (3, 3)));
+    let checked = check(&topology, Budget::COMMAND);
+    let Verdict::ProvedIf(assumptions) = checked.reach.nodes else {
+        panic!("{:?}", checked.reach.nodes);
+    };
+    assert!(assumptions.contains(&Assumption::OneRouterPerAs));
+}
+
+#[test]
+fn reflectors_carry_for_their_clients() {
+    let ids = ("route-reflector-cluster-ids", "{0: 1.0.0.1, 1: 1.0.0.1}");
+    let topology = fabric(&[NO_MESH, ids, REFLECTORS], &FIVE);
+    assert_eq!(outcome(&topology), (3, 7, (20, 20), (0, 0)));
+    // Without an ID nobody reflects.
+    let topology = fabric(&[NO_MESH, REFLECTORS], &FIVE);
+    assert_eq!(outcome(&topology).2, (20, 14));
+}
+
+#[test]
+fn one_cluster_id_and_clients_of_one_reflector_each_lose_routes() {
+    let ids = ("route-reflector-cluster-ids", "{0: 1.0.0.1, 1: 1.0.0.1}");
+    let peers = "{2: [{address: 10.0.0.2, as-number: 64512}], 3: [{address: 10.0.0.2, as-number: 64512}], \
+                 4: [{address: 10.0.0.3, as-number: 64512}], 0: [{address: 10.0.0.3, as-number: 64512}]}";
+    let topology = fabric(&[NO_MESH, ids, ("unit-bgp-peers", peers)], &FIVE);
+    let (_, up, pairs, _) = outcome(&topology);
+    assert_eq!(up, 4);
+    // The blocks of calico/2 and calico/3 do not reach calico/4, nor its blocks them; calico/0 learns calico/4's and its
+    // clients do not.
+    assert!(pairs.1 < pairs.0, "{pairs:?}");
+    let ids = ("route-reflector-cluster-ids", "{0: 1.0.0.1, 1: 1.0.0.2}");
+    let topology = fabric(&[NO_MESH, ids, ("unit-bgp-peers", peers)], &FIVE);
+    assert_eq!(outcome(&topology).2, (20, 20));
+}
+
+#[test]
+fn racks_of_one_as_each_meet_over_their_routers() {
+    let same = |one: u32, other: u32| {
+        format!(
+            "{{10.0.0.0/24: [{{address: 10.0.0.1, as-number: {one}}}], 10.0.1.0/24: [{{address: 10.0.1.1, as-number: {other}}}]}}"
+        )
+    };
+    let numbers = |one: u32, other: u32| format!("{{10.0.0.0/24: {one}, 10.0.1.0/24: {other}}}");
+    let units = ["10.0.0.11/24", "10.0.1.12/24"];
+    for (nodes, routers, expected) in [
+        // Nodes and router of a rack share an AS, racks do not.
+        ((64512, 64513), (64512, 64513), (2, 2)),
+        // Every rack's nodes have one AS, and the routers others: each rack drops the other's routes.
+        ((64512, 64512), (65001, 65002), (2, 2)),
+    ] {
+        let topology = fabric(
+            &[
+                NO_MESH,
+                ("subnet-as-numbers", &numbers(nodes.0, nodes.1)),
+                ("subnet-bgp-peers", &same(routers.0, routers.1)),
+            ],
+            &units,
+        );
+        assert_eq!(outcome(&topology).2, expected, "{nodes:?} {routers:?}");
+    }
+}
+
+#[test]
+fn nodes_of_one_as_over_routers_of_others_drop_each_others_routes() {
+    let peers = "{10.0.0.0/24: [{address: 10.0.0.1, as-number: 65001}], 10.0.1.0/24: [{address: 10.0.1.1, as-number: 65002}]}";
+    let topology = fabric(
+        &[NO_MESH, ("subnet-bgp-peers", peers)],
+        &["10.0.0.11/24", "10.0.1.12/24"],
+    );
+    let checked = check(&topology, Budget::COMMAND);
+    let (here, there) = (checked.classes.of(0), checked.classes.of(1));
+    assert!(!checked.planes[0].received(here, there));
+    // The gateways know better.
+    assert_eq!(checked.planes[0].fate(here, there), Fate::ByDefaultRoute);
+}
+
+#[test]
+fn a_wrong_as_number_keeps_a_session_down() {
+    let ids = ("route-reflector-cluster-ids", "{0: 1.0.0.1}");
+    let peers = "[{address: 10.0.0.2, as-number: 64513}]";
+    let topology = fabric(&[NO_MESH, ids, ("global-bgp-peers", peers)], &FIVE);
+    let sessions = derive(&topology);
+    assert_eq!(sessions.sessions.len(), 4);
+    assert!(
+        sessions
+            .sessions
+            .iter()
+            .all(|session| session.status == Status::AsMismatch)
+    );
+    assert_eq!(outcome(&topology).2, (20, 0));
+}
+
+#[test]
+fn a_partial_set_of_as_numbers_breaks_the_mesh_since_3_32() {
+    let mut topology = fabric(&[], &FIVE);
+    topology.nodes[0].as_number = Some(Told::by_option(
+        crate::model::AsNumber::new(64513).unwrap(),
+        "unit-as-numbers",
+    ));
+    assert_eq!(outcome(&topology).2, (20, 12));
+    topology.release = "v3.31.7".parse().unwrap();
+    // Until then both sides know both numbers: eBGP inside one subnet.
+    assert_eq!(outcome(&topology).2, (20, 20));
+}
+
+#[test]
+fn an_explicit_peer_stays_idle_while_the_mesh_has_the_pair() {
+    let peers = "{3: [{address: 10.0.0.6, as-number: 64512}]}";
+    let topology = fabric(&[("unit-bgp-peers", peers)], &FIVE);
+    let sessions = derive(&topology);
+    assert_eq!(sessions.sessions[0].status, Status::Shadowed);
+    assert_eq!(outcome(&topology).2, (20, 20));
+}
+
+#[test]
+fn a_reflector_nobody_peers_with_is_alone() {
+    let ids = ("route-reflector-cluster-ids", "{0: 1.0.0.1}");
+    let topology = fabric(&[ids], &FIVE);
+    assert_eq!(outcome(&topology).2, (20, 12));
+}
+
+#[test]
+fn the_budget_ends_a_check_and_says_so() {
+    let topology = fabric(&[], &FIVE);
+    let sessions = derive(&topology);
+    let classes = Classes::discrete(&sessions);
+    let checked = check_by_classes(&topology, sessions, classes, Budget::of(3));
+    assert_eq!(
+        checked.reach.nodes,
+        Verdict::NotModelled("checked 0 of 5 classes of nodes".to_owned())
+    );
+}
+
+fn router(name: &str, addresses: &[&str], as_number: u32) -> Router {
+    let address = |text: &&str| {
+        let (ip, prefix) = text.split_once('/').unwrap();
+        let ip = ip.parse().unwrap();
+        Address {
+            ip,
+            subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
+        }
+    };
+    Router {
+        name: name.to_owned(),
+        addresses: addresses.iter().map(address).collect(),
+        as_number: crate::model::AsNumber::new(as_number).unwrap(),
+        route_reflector: false,
+        known: true,
+    }
+}
+
+#[test]
+fn a_route_from_outside_does_not_hide_one_from_a_client() {
+    // The reflector hears of calico/0's block from its own router and from a client behind another router. The receiver,
+    // who is near the client's router only, needs the client's.
+    let peers = "{0: [{address: 10.0.1.1, as-number: 65001}, {address: 10.0.2.1, as-number: 65001}], \
+                 1: [{address: 10.0.1.1, as-number: 65001}, {address: 10.0.2.12, as-number: 64512}, {address: 10.0.2.13, as-number: 64512}], \
+                 2: [{address: 10.0.2.1, as-number: 65001}]}";
+    let mut topology = fabric(
+        &[
+            NO_MESH,
+            ("unit-as-numbers", "{0: 64999}"),
+            ("route-reflector-cluster-ids", "{1: 1.0.0.1}"),
+            ("unit-bgp-peers", peers),
+        ],
+        &[
+            "10.0.0.10/24",
+            "10.0.1.11/24",
+            "10.0.2.12/24",
+            "10.0.2.13/24",
+        ],
+    );
+    topology.routers = vec![
+        router("a", &["10.0.1.1/24", "10.0.0.1/24"], 65001),
+        router("b", &["10.0.2.1/24"], 65001),
+    ];
+    let sessions = derive(&topology);
+    let classes = Classes::discrete(&sessions);
+    let checked = check_by_classes(&topology, sessions, classes, Budget::COMMAND);
+    let plane = &checked.planes[0];
+    let (origin, at) = (checked.classes.of(0), checked.classes.of(3));
+    let way = checked.way(plane, origin, at);
+    let hops: Vec<Speaker> = way
+        .iter()
+        .map(|hop| checked.classes.class(hop.at).first())
+        .collect();
+    // By router b (the second after four nodes), which is on its subnet and knows router a.
+    assert_eq!(hops, [3, 5, 4, 0]);
+}
+
+#[test]
+fn a_long_line_of_nodes_needs_no_stack() {
+    let count = 1000_u32;
+    let address = |number: u32| format!("10.{}.{}.2/24", number / 256, number % 256);
+    let units: Vec<String> = (0..count).map(address).collect();
+    let mut numbers = String::new();
+    let mut peers = String::new();
+    for number in 0..count {
+        writeln!(numbers, "{number}: {}", 100_000 + number).unwrap();
+        if number + 1 < count {
+            let next = address(number + 1);
+            let (ip, _) = next.split_once('/').unwrap();
+            let as_number = 100_001 + number;
+            writeln!(
+                peers,
+                "{number}: [{{address: {ip}, as-number: {as_number}}}]"
+            )
+            .unwrap();
+        }
+    }
+    let units: Vec<&str> = units.iter().map(String::as_str).collect();
+    let topology = fabric(
+        &[
+            NO_MESH,
+            ("unit-as-numbers", &numbers),
+            ("unit-bgp-peers", &peers),
+            ("ipip", "Always"),
+        ],
+        &units,
+    );
+    let sessions = derive(&topology);
+    let classes = Classes::new(&topology, &sessions);
+    let checked = check_by_classes(&topology, sessions, classes, Budget::of(100_000));
+    assert!(
+        matches!(checked.reach.nodes, Verdict::NotModelled(_)),
+        "{:?}",
+        checked.reach.nodes
+    );
+}
