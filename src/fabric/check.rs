@@ -3,7 +3,7 @@
 use super::blame::blame;
 use super::classes::{ClassId, Classes};
 use super::derive::derive;
-use super::finding::{Finding, Severity};
+use super::finding::{Code, Finding, Severity};
 use super::forward::{Best, Forwarding, Gateways, Next, best};
 use super::graph::Graph;
 use super::propagate::{Budget, Routes};
@@ -55,9 +55,24 @@ pub fn check(topology: &Topology, budget: Budget) -> Checked<'_> {
     let mut findings = rules::findings(&facts);
     let repeats = u32::try_from(budget.repeats(checked.work)).unwrap_or(u32::MAX);
     blame(&facts, &mut findings, repeats);
+    if topology.guessed.contains(&Assumption::SubnetsUnknown) {
+        doubt_subnets(&mut findings);
+    }
     findings.sort_by_key(|finding| (finding.severity(), finding.code));
     checked.findings = findings;
     checked
+}
+
+/// Packets between subnets may be at fault only because the subnets are guessed: says how to tell.
+fn doubt_subnets(findings: &mut [Finding]) {
+    const HOW: &str = "if the machines share one network, say so: the networks here are guessed, and a fabric file has \
+                       them (units: addresses: [10.0.0.2/16])";
+    for finding in findings.iter_mut().filter(|one| one.code == Code(80)) {
+        finding.remedy = Some(match finding.remedy.take() {
+            Some(remedy) => format!("{remedy}; or, {HOW}"),
+            None => HOW.to_owned(),
+        });
+    }
 }
 
 /// Sessions, routes and verdicts by given classes; without findings.

@@ -1,5 +1,6 @@
 //! Where the user's files say what a finding is about.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::cli::diagnostics::Diagnostic;
@@ -10,12 +11,16 @@ use crate::model::UnitName;
 /// How many of the findings that one repair would mend are listed below the one it is named at.
 const FOLDED_SHOWN: usize = 4;
 
+/// How many places are looked up: each costs a reading of its option, and nobody reads that many findings.
+const LOOKED_UP: u32 = 100;
+
 /// The files, where there are any: a check of a live cluster has none.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Sources<'f> {
     fabric: Option<&'f Fabric>,
     units: BTreeMap<&'f UnitName, Spot>,
     routers: BTreeMap<&'f str, Spot>,
+    looked_up: Cell<u32>,
 }
 
 impl<'f> Sources<'f> {
@@ -29,6 +34,7 @@ impl<'f> Sources<'f> {
             routers: routers
                 .map(|router| (router.name.as_str(), router.spot))
                 .collect(),
+            looked_up: Cell::new(0),
         }
     }
 
@@ -47,6 +53,11 @@ impl<'f> Sources<'f> {
         match origin {
             Origin::Option(place) => {
                 let fabric = self.fabric?;
+                let looked_up = self.looked_up.get();
+                if looked_up >= LOOKED_UP {
+                    return None;
+                }
+                self.looked_up.set(looked_up + 1);
                 fabric.options.spot_of(&fabric.files, place, value)
             }
             Origin::Router(name) => self.routers.get(name.as_str()).copied(),
