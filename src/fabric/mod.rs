@@ -6,6 +6,8 @@
 //! Sessions ──► Classes                                   classes.rs: nodes that nothing tells apart are one
 //! Classes ──► Plane: routes, and where packets end       propagate.rs, forward.rs
 //! all of it ──► Findings, with the repair that helps     rules/, blame.rs, catalogue.rs
+//! all of it ──► a picture                                draw/
+//! two of them ──► what a change keeps, restarts, loses   compare.rs
 //! ```
 //!
 //! Where this disagrees with BIRD or Calico, they are right.
