@@ -6,8 +6,8 @@ use super::topology::{
 };
 use crate::config::{CharmConfig, Problems};
 use crate::model::{
-    Cidr, ClusterIntent, Family, Place, PoolIntent, Release, Sourced, UnitAddress, UnitBgp,
-    UnitFacts, UnitName,
+    Cidr, ClusterIntent, Family, PoolIntent, Release, Sourced, UnitAddress, UnitBgp, UnitFacts,
+    UnitName,
 };
 
 /// A unit, and the Node it is on.
@@ -59,16 +59,10 @@ pub fn topology(config: &CharmConfig, facts: &FabricFacts) -> Result<Topology, P
         peerings.extend(bgp.peers.into_iter().map(|(address, number)| {
             Peering::of_node(Origin::Option(number.place), index, address, number.value)
         }));
-        peerings.extend(bgp.skipped_own.into_iter().filter_map(|place| {
-            // The charm writes no such peer; it stays here so that the check can say so.
-            own_peer(config, unit, &place).map(|peer| {
-                Peering::of_node(
-                    Origin::Option(place),
-                    index,
-                    peer.address(),
-                    peer.as_number(),
-                )
-            })
+        // The charm writes no such peer; it stays here so that the check can say so.
+        peerings.extend(bgp.skipped_own.into_iter().map(|own| {
+            let (address, as_number) = (own.value.address(), own.value.as_number());
+            Peering::of_node(Origin::Option(own.place), index, address, as_number)
         }));
         nodes.push(Node {
             name: unit.node.clone(),
@@ -134,19 +128,6 @@ fn unit_facts(unit: &UnitOnNode) -> UnitFacts {
         zone: None,
         service_cidrs: Vec::new(),
     }
-}
-
-/// The peer at a place that names one of the unit's own addresses.
-fn own_peer(config: &CharmConfig, unit: &UnitOnNode, place: &Place) -> Option<crate::model::Peer> {
-    let of_unit = config.unit_bgp_peers.get(&unit.unit.number());
-    let of_subnets = config.subnet_bgp_peers.values();
-    config
-        .global_bgp_peers
-        .iter()
-        .chain(of_subnets.flatten())
-        .chain(of_unit.into_iter().flatten())
-        .find(|peer| peer.place == *place)
-        .map(|peer| peer.value)
 }
 
 fn first(addresses: &[UnitAddress], family: Family) -> Option<Address> {

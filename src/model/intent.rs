@@ -46,7 +46,7 @@ impl Intent {
             as_number: bgp.as_number,
             cluster_id: bgp.cluster_id,
             peers: bgp.peers,
-            skipped_own: bgp.skipped_own,
+            skipped_own: bgp.skipped_own.into_iter().map(|own| own.place).collect(),
             addresses: facts.addresses.clone(),
             order_digest: order_digest(config),
         })

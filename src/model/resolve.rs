@@ -12,8 +12,8 @@ pub(crate) struct UnitBgp {
     pub(crate) as_number: Option<Sourced<AsNumber>>,
     /// As [`Intent::peers`](super::Intent::peers).
     pub(crate) peers: BTreeMap<PeerAddress, Sourced<AsNumber>>,
-    /// As [`Intent::skipped_own`](super::Intent::skipped_own).
-    pub(crate) skipped_own: Vec<Place>,
+    /// The peers of [`Intent::skipped_own`](super::Intent::skipped_own).
+    pub(crate) skipped_own: Vec<Sourced<Peer>>,
     /// As [`Intent::cluster_id`](super::Intent::cluster_id).
     pub(crate) cluster_id: Option<Sourced<ClusterId>>,
 }
@@ -42,7 +42,7 @@ impl UnitBgp {
 #[derive(Default)]
 struct UnitPeers {
     wanted: BTreeMap<PeerAddress, Sourced<AsNumber>>,
-    skipped_own: Vec<Place>,
+    skipped_own: Vec<Sourced<Peer>>,
     by_endpoint: BTreeMap<(IpAddr, u16), PeerAddress>,
 }
 
@@ -211,7 +211,7 @@ fn peers(config: &CharmConfig, facts: &UnitFacts, problems: &mut Vec<Problem>) -
             .iter()
             .any(|address| address.ip == peer.value.address().ip())
         {
-            found.skipped_own.push(peer.place.clone());
+            found.skipped_own.push(peer.clone());
         } else if let Some(problem) = found.add(peer) {
             problems.push(problem);
         }
