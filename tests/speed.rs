@@ -36,10 +36,13 @@ fn settled(units: usize) -> World {
 fn requests(world: &mut World, unit: &str) -> usize {
     world.server.take_requests();
     let outcome = world.run(unit, "update-status");
-    assert_eq!(
-        (outcome.status.as_str(), outcome.writes),
-        ("active: Ready", 0)
+    // What the fabric of these units lacks stands beside it on the leader.
+    assert!(
+        outcome.status.starts_with("active: Ready"),
+        "{}",
+        outcome.status
     );
+    assert_eq!(outcome.writes, 0);
     world.server.take_requests().len()
 }
 
@@ -108,8 +111,8 @@ fn requests_of_the_leader_grow_by_the_page() {
     let mut world = settled(3);
     let few = requests(&mut world, "calico/0");
     add_foreign_peers(&mut world, 1_000);
-    // 1,003 peers are three pages of 500.
-    assert_eq!(requests(&mut world, "calico/0"), few + 2);
+    // 1,003 peers are three pages of 500, and the 1,000 of other people, whose specifications the fabric's check reads, two.
+    assert_eq!(requests(&mut world, "calico/0"), few + 2 + 2);
 }
 
 #[test]
