@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use super::derive::peering_extra;
 use super::session::{Session, Sessions, Side, Speaker};
 use super::topology::{Gateway, Topology};
 use crate::model::{Cidr, Family};
@@ -217,7 +216,7 @@ fn edge_key(topology: &Topology, session: &Session, here: &Side, there: &Side) -
         // Peerings as options make them differ in nothing but what is in the key already.
         side.cause
             .peering()
-            .filter(|index| peering_extra(topology, *index).is_some())
+            .filter(|index| topology.extra(*index).is_some())
             .map_or(0, |index| u64::from(index) + 1)
     };
     [

@@ -6,21 +6,18 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::session::{Cause, Clash, Cluster, Mesh, Session, Sessions, Side, Speaker, Status};
+use super::mesh::meshes;
+use super::session::{Cause, Clash, Cluster, Session, Sessions, Side, Speaker, Status};
 use super::topology::{
-    Address, Backend, NextHop, Node, Peering, PeeringExtra, Router, Scope, Target, Topology,
+    Address, Backend, NextHop, Node, PeeringExtra, Router, Scope, Target, Topology,
 };
-use crate::model::{AsNumber, Cidr, ClusterId, Family, Release};
+use crate::model::{AsNumber, Cidr, ClusterId, Family};
 
 /// More neighbours than this are not listed: only lists and selectors that make everybody everybody's peer get there.
 const MOST_NEIGHBOURS: usize = 300_000;
 
 /// BGP's own port (RFC 4271), which stands for "no port given" in Calico's keys.
 const BGP_PORT: u16 = 179;
-
-/// The first release that takes a mesh peer without an AS number of its own to have the local node's
-/// (`bgp_processor.go`, `processMeshPeers`); earlier ones take the global one.
-const MESH_GUESSES_LOCAL: Release = Release::new(3, 32, 0);
 
 /// A neighbour of a node as confd would write it.
 #[derive(Debug, Clone, Copy)]
@@ -61,62 +58,6 @@ pub fn derive(topology: &Topology) -> Sessions {
     Derivation::new(topology).run()
 }
 
-/// The AS number that `node` expects of its mesh peer `other` (S2).
-#[must_use]
-pub fn mesh_expectation(topology: &Topology, node: &Node, other: &Node) -> AsNumber {
-    match &other.as_number {
-        Some(told) => told.value,
-        None if topology.release >= MESH_GUESSES_LOCAL => topology.as_number_of(node),
-        None => topology.as_number.value,
-    }
-}
-
-/// Whether the mesh's session between two members comes up.
-#[must_use]
-pub fn mesh_status(topology: &Topology, family: Family, one: &Node, other: &Node) -> Status {
-    let (Some(near), Some(far)) = (one.address(family), other.address(family)) else {
-        return Status::NoReverse;
-    };
-    let (near_as, far_as) = (topology.as_number_of(one), topology.as_number_of(other));
-    if topology.backend != Backend::Bird {
-        Status::NoBird
-    } else if mesh_expectation(topology, one, other) != far_as
-        || mesh_expectation(topology, other, one) != near_as
-    {
-        Status::AsMismatch
-    } else if near_as != far_as && near.subnet != far.subnet {
-        Status::NotMultihop
-    } else {
-        Status::Established
-    }
-}
-
-/// One side of a mesh session.
-#[must_use]
-pub fn mesh_side(
-    topology: &Topology,
-    family: Family,
-    speaker: Speaker,
-    other: &Node,
-) -> Option<Side> {
-    let node = topology.nodes.get(speaker as usize)?;
-    let ip = node.address(family)?.ip;
-    let remote = other.address(family)?.ip;
-    Some(Side {
-        speaker,
-        ip,
-        cause: Cause::Mesh,
-        local_as: topology.as_number_of(node),
-        remote_as: mesh_expectation(topology, node, other),
-        port: topology.listen_port,
-        // confd compares the texts (`peerIP > currentNodeIP`).
-        passive: remote.to_string() > ip.to_string(),
-        client: false,
-        next_hop: NextHop::Auto,
-        allowed_local_as: 0,
-    })
-}
-
 struct Derivation<'t> {
     topology: &'t Topology,
     /// Addresses of nodes, and of routers once they are known.
@@ -145,6 +86,7 @@ impl<'t> Derivation<'t> {
             routers: topology.routers.clone(),
             nodes: u32::try_from(topology.nodes.len()).unwrap_or(u32::MAX),
             clusters: topology.nodes.iter().map(cluster).collect(),
+            meshes: meshes(topology),
             ..Sessions::default()
         };
         Self {
@@ -158,29 +100,12 @@ impl<'t> Derivation<'t> {
     }
 
     fn run(mut self) -> Sessions {
-        self.meshes();
         self.forward(GLOBAL_PASS);
         self.forward(NODE_PASS);
         self.reverse();
         let neighbours = self.winners();
         self.pair(&neighbours);
         self.found
-    }
-
-    fn meshes(&mut self) {
-        if !self.topology.mesh.value {
-            return;
-        }
-        for family in [Family::V4, Family::V6] {
-            let members: Vec<Speaker> = (0..)
-                .zip(&self.topology.nodes)
-                .filter(|(_, node)| node.cluster_id.is_none() && node.address(family).is_some())
-                .map(|(speaker, _)| speaker)
-                .collect();
-            if members.len() > 1 {
-                self.found.meshes.push(Mesh { family, members });
-            }
-        }
     }
 
     /// The neighbours that peerings make on the nodes they are for.
@@ -190,7 +115,7 @@ impl<'t> Derivation<'t> {
             if (peering.scope == Scope::Global) != (pass == GLOBAL_PASS) {
                 continue;
             }
-            for node in scope(&peering.scope, topology.nodes.len()) {
+            for node in peering.scope.nodes(topology) {
                 match &peering.target {
                     Target::Address(address) => {
                         let Some(as_number) = peering.as_number else {
@@ -216,8 +141,8 @@ impl<'t> Derivation<'t> {
 
     /// A peer without port that is a node is met at the port that nodes listen on.
     fn listen_port(&self, ip: IpAddr, as_number: AsNumber) -> u16 {
-        let is_node = !self.at_address(ip, Some(as_number)).is_empty();
-        if is_node { self.node_port() } else { 0 }
+        let node = self.at_address(ip, Some(as_number));
+        node.map_or(0, |_| self.node_port())
     }
 
     /// The nodes' port as it stands in keys: 0 for BGP's own.
@@ -228,17 +153,12 @@ impl<'t> Derivation<'t> {
         }
     }
 
-    /// The nodes with an address and AS number (S4): usually one.
-    fn at_address(&self, ip: IpAddr, as_number: Option<AsNumber>) -> Vec<Speaker> {
+    /// The node with an address and AS number (S4).
+    fn at_address(&self, ip: IpAddr, as_number: Option<AsNumber>) -> Option<Speaker> {
         let wanted = as_number.unwrap_or(self.topology.as_number.value);
-        self.nodes
-            .get(&ip)
-            .filter(|speaker| {
-                let node = &self.topology.nodes[**speaker as usize];
-                self.topology.as_number_of(node) == wanted
-            })
-            .map(|speaker| vec![*speaker])
-            .unwrap_or_default()
+        let speaker = *self.nodes.get(&ip)?;
+        let node = &self.topology.nodes[speaker as usize];
+        (self.topology.as_number_of(node) == wanted).then_some(speaker)
     }
 
     /// The neighbours that Calico adds on the other side (S4).
@@ -256,7 +176,7 @@ impl<'t> Derivation<'t> {
                         continue;
                     }
                     (
-                        self.at_address(address.ip(), peering.as_number),
+                        Vec::from_iter(self.at_address(address.ip(), peering.as_number)),
                         vec![address.family()],
                     )
                 }
@@ -265,7 +185,7 @@ impl<'t> Derivation<'t> {
             if locals.is_empty() {
                 continue;
             }
-            for remote in scope(&peering.scope, topology.nodes.len()) {
+            for remote in peering.scope.nodes(topology) {
                 for local in &locals {
                     self.add_node(
                         REVERSE_PASS,
@@ -597,14 +517,6 @@ impl<'t> Derivation<'t> {
     }
 }
 
-fn scope(scope: &Scope, nodes: usize) -> Vec<Speaker> {
-    match scope {
-        Scope::Global => (0..u32::try_from(nodes).unwrap_or(u32::MAX)).collect(),
-        Scope::Node(node) => vec![*node],
-        Scope::Selected(nodes) => nodes.clone(),
-    }
-}
-
 /// S6: BIRD takes 0.0.0.0 for "not set" and uses the router ID (`proto/bgp/bgp.c`).
 fn cluster(node: &Node) -> Option<Cluster> {
     let configured = node.cluster_id.as_ref()?.value;
@@ -631,28 +543,4 @@ fn next_hop(extra: Option<&PeeringExtra>, internal: bool) -> NextHop {
         Some(extra) => extra.next_hop,
         None => NextHop::Auto,
     }
-}
-
-impl Peering {
-    /// A peering as options ask for it: one node, one address.
-    #[must_use]
-    pub fn of_node(
-        origin: super::Origin,
-        node: Speaker,
-        address: crate::model::PeerAddress,
-        as_number: AsNumber,
-    ) -> Self {
-        Self {
-            origin,
-            scope: Scope::Node(node),
-            target: Target::Address(address),
-            as_number: Some(as_number),
-            extra: None,
-        }
-    }
-}
-
-/// The fields of a peering that only objects have.
-pub(super) fn peering_extra(topology: &Topology, peering: u32) -> Option<&PeeringExtra> {
-    topology.peerings.get(peering as usize)?.extra.as_deref()
 }

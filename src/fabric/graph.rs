@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::classes::{ClassId, Classes};
-use super::derive::{mesh_status, peering_extra};
+
 use super::filter::{Direction, passes};
+use super::mesh::mesh_status;
 use super::propagate::Via;
 use super::session::{Session, Sessions, Side};
 use super::topology::{NextHop, Node, Pool, Router, Topology};
@@ -280,7 +281,7 @@ fn may_pass(
     let filters = side
         .cause
         .peering()
-        .and_then(|index| peering_extra(topology, index))
+        .and_then(|index| topology.extra(index))
         .map(|extra| extra.filters.as_slice())
         .unwrap_or_default();
     let Some(pool) = pool.filter(|_| !filters.is_empty()) else {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! options and units, or live objects ──► Topology        from_options.rs, live.rs
-//! Topology ──► Sessions                                  derive.rs: what confd and BIRD make of the objects
+//! Topology ──► Sessions                                  derive.rs, mesh.rs: what confd and BIRD make of the objects
 //! Sessions ──► Classes                                   classes.rs: nodes that nothing tells apart are one
 //! Classes ──► Plane: routes, and where packets end       propagate.rs, forward.rs
 //! all of it ──► Findings, with the repair that helps     rules/, blame.rs, catalogue.rs
@@ -26,6 +26,7 @@ mod from_options;
 mod graph;
 mod idle;
 mod live;
+mod mesh;
 mod propagate;
 mod reach;
 mod rules;
@@ -40,10 +41,11 @@ pub use classes::{Class, ClassId, Classes};
 pub use compare::{
     Difference, Effect, Kind, ReachChange, Reason, SessionChange, SessionTotals, compare,
 };
-pub use derive::{derive, mesh_expectation, mesh_side, mesh_status};
+pub use derive::derive;
 pub use finding::{Code, Finding, Severity};
 pub use from_options::{FabricFacts, UnitOnNode, topology};
 pub use live::{Objects, backend, improves, live, merge};
+pub use mesh::{mesh_side, mesh_status, mesh_totals};
 pub use propagate::Budget;
 pub use reach::{Assumption, Fate, Hop, Plane, Reach, Verdict};
 pub use session::{Cause, Clash, Cluster, Mesh, Session, Sessions, Side, Speaker, Status};

@@ -181,6 +181,28 @@ pub enum Scope {
     Selected(Vec<u32>),
 }
 
+impl Scope {
+    /// The nodes, by place.
+    #[must_use]
+    pub fn nodes(&self, topology: &Topology) -> Vec<u32> {
+        match self {
+            Self::Global => (0..).take(topology.nodes.len()).collect(),
+            Self::Node(node) => vec![*node],
+            Self::Selected(nodes) => nodes.clone(),
+        }
+    }
+
+    /// Whether a node is among them.
+    #[must_use]
+    pub fn has(&self, node: u32) -> bool {
+        match self {
+            Self::Global => true,
+            Self::Node(one) => *one == node,
+            Self::Selected(nodes) => nodes.contains(&node),
+        }
+    }
+}
+
 /// What a BGPPeer points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -257,6 +279,18 @@ impl Default for PeeringExtra {
 }
 
 impl Peering {
+    /// A peering as options ask for it: one node, one address.
+    #[must_use]
+    pub fn of_node(origin: Origin, node: u32, address: PeerAddress, as_number: AsNumber) -> Self {
+        Self {
+            origin,
+            scope: Scope::Node(node),
+            target: Target::Address(address),
+            as_number: Some(as_number),
+            extra: None,
+        }
+    }
+
     /// Whether no option asks for it.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
@@ -430,6 +464,12 @@ impl Topology {
         node.as_number
             .as_ref()
             .map_or(self.as_number.value, |told| told.value)
+    }
+
+    /// The fields of a peering that only objects have.
+    #[must_use]
+    pub fn extra(&self, peering: u32) -> Option<&PeeringExtra> {
+        self.peerings.get(peering as usize)?.extra.as_deref()
     }
 
     /// Where a node's AS number was written.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::report::speaker;
 use crate::cli::counted;
-use crate::fabric::{Checked, ClassId, Mesh, Node, Session, Side, Speaker, Status, mesh_status};
-use crate::model::{AsNumber, Cidr, Family};
+use crate::fabric::{Checked, ClassId, Session, Side, Speaker, Status, mesh_totals};
+use crate::model::{AsNumber, Family};
 
 /// Above as many nodes, those that nothing tells apart share a line.
 const FOLDED_ABOVE: usize = 60;
@@ -31,7 +31,7 @@ impl Counts {
             counts.add(session.status, 1);
         }
         for mesh in &checked.sessions.meshes {
-            for (status, number) in of_mesh(checked, mesh) {
+            for (status, number) in mesh_totals(checked.topology, mesh) {
                 counts.add(status, number);
             }
         }
@@ -54,42 +54,11 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What a mesh session's status depends on.
-type Kind = (Option<AsNumber>, Option<Cidr>);
-
-/// The sessions of a mesh by status, counted by kinds of members and not pair by pair.
-fn of_mesh(checked: &Checked<'_>, mesh: &Mesh) -> BTreeMap<Status, u64> {
-    let mut kinds: BTreeMap<Kind, (&Node, u64)> = BTreeMap::new();
-    for member in &mesh.members {
-        let Some(node) = checked.topology.nodes.get(*member as usize) else {
-            continue;
-        };
-        let as_number = node.as_number.as_ref().map(|told| told.value);
-        let subnet = node.address(mesh.family).map(|address| address.subnet);
-        kinds.entry((as_number, subnet)).or_insert((node, 0)).1 += 1;
-    }
-    let kinds: Vec<(&Node, u64)> = kinds.into_values().collect();
-    let mut found = BTreeMap::new();
-    for (index, (one, ones)) in kinds.iter().enumerate() {
-        for (other, others) in &kinds[index..] {
-            let pairs = if std::ptr::eq(*one, *other) {
-                ones * (ones - 1) / 2
-            } else {
-                ones * others
-            };
-            let status = mesh_status(checked.topology, mesh.family, one, other);
-            *found.entry(status).or_default() += pairs;
-        }
-    }
-    found.retain(|_, number| *number > 0);
-    found
-}
-
 /// One line a session, or a group of them.
 pub(super) fn lines(checked: &Checked<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for mesh in &checked.sessions.meshes {
-        for (status, number) in of_mesh(checked, mesh) {
+        for (status, number) in mesh_totals(checked.topology, mesh) {
             lines.push(format!(
                 "{:<18} mesh of {} over {}: {}",
                 status.as_str(),
@@ -196,7 +165,7 @@ pub(super) fn to_json(checked: &Checked<'_>) -> Value {
         })
     });
     let meshes = checked.sessions.meshes.iter().map(|mesh| {
-        let by_status = of_mesh(checked, mesh).into_iter();
+        let by_status = mesh_totals(checked.topology, mesh).into_iter();
         let by_status: serde_json::Map<String, Value> = by_status
             .map(|(status, number)| (status.as_str().to_owned(), number.into()))
             .collect();

@@ -9,9 +9,7 @@ use super::super::propagate::Budget;
 use super::super::reach::Plane;
 use super::super::rules::Facts;
 use super::super::session::{Sessions, Side, Speaker, Status};
-use super::super::topology::{
-    Backend, Gateway, Origin, Peering, Router, Scope, Target, Told, Topology,
-};
+use super::super::topology::{Backend, Gateway, Origin, Peering, Router, Target, Told, Topology};
 use crate::model::{AsNumber, ClusterId, Encapsulation, PeerAddress};
 
 /// One change.
@@ -254,14 +252,5 @@ fn heal(topology: &Topology, sessions: &mut Sessions, healed: &[Origin]) {
             side.client = reflects && side.is_internal();
         }
         session.status = Status::Established;
-    }
-}
-
-/// Whether a peering is for this node.
-pub(super) fn is_for(peering: &Peering, node: Speaker) -> bool {
-    match &peering.scope {
-        Scope::Global => true,
-        Scope::Node(one) => *one == node,
-        Scope::Selected(nodes) => nodes.contains(&node),
     }
 }

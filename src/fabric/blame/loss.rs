@@ -147,14 +147,7 @@ fn has_filters(facts: &Facts<'_>, router: ClassId) -> bool {
         .iter()
         .filter(|session| session.far.speaker == speaker)
         .filter_map(|session| session.near.cause.peering())
-        .filter_map(|index| {
-            facts
-                .topology
-                .peerings
-                .get(index as usize)?
-                .extra
-                .as_deref()
-        })
+        .filter_map(|index| facts.topology.extra(index))
         .any(|extra| !extra.filters.is_empty())
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::check::way;
 use super::super::classes::ClassId;
-use super::super::derive::mesh_status;
+use super::super::mesh::mesh_status;
 use super::super::reach::{Fate, Plane};
 use super::super::rules::Facts;
 use super::super::rules::wording::speaker;

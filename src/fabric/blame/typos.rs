@@ -7,7 +7,7 @@ use super::super::rules::wording::{few, speakers, subnets};
 use super::super::session::Speaker;
 use super::super::topology::{Gives, Idle, IdleKey, Node, Topology};
 use super::candidates::Repair;
-use super::edit::{Edit, is_for};
+use super::edit::Edit;
 use crate::model::{Cidr, Family};
 
 /// How many entries are looked at, and how many readings of each.
@@ -112,7 +112,7 @@ fn lacks(topology: &Topology, idle: &Idle, speaker: Speaker, node: &Node) -> boo
             let mut own = topology
                 .peerings
                 .iter()
-                .filter(|peering| is_for(peering, speaker));
+                .filter(|peering| peering.scope.has(speaker));
             !own.any(|peering| of_option(&peering.origin))
         }
     }

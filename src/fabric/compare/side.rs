@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Kind, Reason};
 use crate::fabric::check::Checked;
-use crate::fabric::derive::{mesh_side, mesh_status};
+use crate::fabric::mesh::{mesh_side, mesh_status};
 use crate::fabric::session::{Cause, Session, Side, Speaker};
 use crate::fabric::topology::{NextHop, Node, Origin, Scope};
 use crate::model::{AsNumber, Cidr, ClusterId, Family};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::super::check::Checked;
-use super::super::derive::mesh_status;
 use super::super::finding::{Code, Finding};
-use super::super::session::{Mesh, Session, Status};
+use super::super::mesh::mesh_totals;
+use super::super::session::{Session, Status};
 use super::super::topology::Origin;
 use super::scene::{Item, ItemId};
 use super::words::counted;
@@ -271,40 +271,12 @@ pub(super) fn bands(checked: &Checked<'_>) -> Vec<Band> {
                 family: mesh.family,
                 members,
                 sessions: members * (members - 1) / 2,
-                down: mesh_down(checked, mesh)
+                down: mesh_totals(checked.topology, mesh)
                     .into_iter()
+                    .filter(|(status, _)| !status.is_up())
                     .map(|(status, sessions)| (status, mesh_codes(status), sessions))
                     .collect(),
             }
         })
         .collect()
-}
-
-/// The mesh's sessions that are down, by status. Members with one subnet and one AS number, given or not, are alike.
-fn mesh_down(checked: &Checked<'_>, mesh: &Mesh) -> Vec<(Status, u64)> {
-    let topology = &checked.topology;
-    let mut alike: BTreeMap<_, (u32, u64)> = BTreeMap::new();
-    for member in &mesh.members {
-        let node = &topology.nodes[*member as usize];
-        let subnet = node.address(mesh.family).map(|address| address.subnet);
-        let told = node.as_number.as_ref().map(|told| told.value);
-        alike.entry((told, subnet)).or_insert((*member, 0)).1 += 1;
-    }
-    let alike: Vec<(u32, u64)> = alike.into_values().collect();
-    let mut down: BTreeMap<Status, u64> = BTreeMap::new();
-    for (index, (one, count)) in alike.iter().enumerate() {
-        for (other, others) in &alike[index..] {
-            let pairs = if one == other {
-                count * (count - 1) / 2
-            } else {
-                count * others
-            };
-            let node = |speaker: &u32| &topology.nodes[*speaker as usize];
-            let status = mesh_status(topology, mesh.family, node(one), node(other));
-            if !status.is_up() && pairs > 0 {
-                *down.entry(status).or_default() += pairs;
-            }
-        }
-    }
-    down.into_iter().collect()
 }

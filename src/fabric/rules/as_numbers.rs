@@ -7,7 +7,7 @@ use super::Facts;
 use super::wording::{counted, few, setting, speakers};
 use crate::fabric::finding::Finding;
 use crate::fabric::session::{Cause, Session, Side, Speaker, Status};
-use crate::fabric::topology::{Origin, Scope, Target, Topology};
+use crate::fabric::topology::{Origin, Target, Topology};
 use crate::model::AsNumber;
 
 /// A peer entry that expects another AS number than the other end has.
@@ -275,16 +275,7 @@ fn numbers_of_routers(
             .entry(number)
             .or_default();
         origins.insert(&peering.origin);
-        units.extend(nodes_of(topology, &peering.scope));
+        units.extend(peering.scope.nodes(topology));
     }
     found
-}
-
-/// The nodes that a peering is for.
-pub(super) fn nodes_of(topology: &Topology, scope: &Scope) -> Vec<Speaker> {
-    match scope {
-        Scope::Global => (0..).take(topology.nodes.len()).collect(),
-        Scope::Node(node) => vec![*node],
-        Scope::Selected(nodes) => nodes.clone(),
-    }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Facts;
-use super::as_numbers::nodes_of;
 use super::wording::{counted, few, speakers};
 use crate::fabric::finding::Finding;
 use crate::fabric::session::{Cause, Session, Side, Speaker, Status};
@@ -69,7 +68,7 @@ pub(super) fn distant_routers(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let family = address.family();
-        for node in nodes_of(topology, &peering.scope) {
+        for node in peering.scope.nodes(topology) {
             let here = &topology.nodes[node as usize];
             let local = peering
                 .extra
