@@ -6,17 +6,13 @@ use super::facts::CNI;
 use super::install::Installation;
 use super::observe::Observed;
 use super::reconcile::{Stop, Work};
-use super::report::counted;
 use super::{Report, int32};
 use crate::cluster::{Kubernetes, Mode};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::juju::tools::goal_state_units;
 use crate::model::{ClusterIntent, NodeName, UnitName};
-use crate::plan::{
-    Blocked, DoomedPool, Live, NodeClaim, Plan, Step, claim, doomed_pools, plan_apply, plan_pools,
-    plan_unit,
-};
+use crate::plan::{Blocked, Live, NodeClaim, Plan, Step, claim, plan_apply, plan_unit};
 use crate::render::{Kind, VETH_MTU, bgp_configuration, bgp_peers, calico_config, node};
 use crate::status::Status;
 
@@ -120,30 +116,16 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         if installation == Installation::Elsewhere {
             first.extend(mtu_step(&intent, observed.calico_config.as_ref(), report));
         }
-        let (mut disable, mut remove) = (Vec::new(), Vec::new());
-        if let (Some(intents), Some(pools)) = (intent.pools(), &observed.pools) {
-            let blocks = self
-                .blocks_if_needed(kubernetes, mode, intents, pools)
-                .await?;
-            first.extend(plan_pools(intents, owner, pools, &blocks)?);
-            let stay;
-            (disable, remove, stay) = doomed_pools(intents, pools, &blocks);
-            for pool in &stay {
-                let note = stays(pool);
-                if !disable.is_empty() {
-                    report.info(format!(
-                        "{note}: restart the pods that hold them (manage-pools)"
-                    ));
-                }
-                report.note(note);
-            }
-        }
+        let pools = self
+            .pool_steps(kubernetes, mode, &intent, observed, report)
+            .await?;
+        first.extend(pools.make);
         let mut plan = Plan::default();
         plan.push(first);
         plan.append(unit_plan);
         plan.push(late.into_iter().collect());
-        plan.push(disable);
-        plan.push(remove);
+        plan.push(pools.disable);
+        plan.push(pools.remove);
         Ok(plan)
     }
 
@@ -218,18 +200,6 @@ fn mtu_step(intent: &ClusterIntent, live: Option<&Live>, report: &mut Report) ->
         return None;
     }
     plan_apply(calico_config(intent), Some(live))
-}
-
-/// What status and log say of a pool that cannot go yet.
-fn stays(pool: &DoomedPool) -> String {
-    let addresses = counted(pool.usage.workloads, "address");
-    let nodes: Vec<&str> = pool.usage.nodes.iter().map(String::as_str).collect();
-    let on = if nodes.is_empty() { "" } else { " on " };
-    let nodes = nodes.join(", ");
-    format!(
-        "IPPool {} {} retires, {addresses} left{on}{nodes}",
-        pool.name, pool.cidr
-    )
 }
 
 pub(super) fn two_applications(application: &str, model: &str) -> Blocked {

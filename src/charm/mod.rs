@@ -11,6 +11,7 @@ mod install;
 mod int32;
 mod machine;
 mod observe;
+mod pools;
 mod publish;
 mod reconcile;
 mod report;
