@@ -6,8 +6,9 @@ use std::hint::black_box;
 use calico_charm::config::{CharmConfig, RawConfig};
 use calico_charm::juju::network::unit_addresses;
 use calico_charm::model::{Intent, UnitFacts};
-use calico_charm::plan::{Live, Plan, plan_unit};
+use calico_charm::plan::{Allowance, FoundOfUnit, Live, Plan, WantedOfUnit, plan_unit};
 use calico_charm::render::{Owner, bgp_peers, node};
+use calico_charm::rollout::Permission;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
 
@@ -70,7 +71,21 @@ fn plan(options: &Value, facts: &UnitFacts, owner: &Owner, live: &Live) -> Plan 
     let name = "node-2480".parse().expect("a name of a Node");
     let peers = bgp_peers(&intent, owner, &name);
     let desired = node(&intent, owner, facts.principal.as_deref(), name);
-    plan_unit(&intent, owner, &desired, peers, live, &[], None).expect("nothing is in the way")
+    let wanted = WantedOfUnit {
+        intent: &intent,
+        node: &desired,
+        peers,
+    };
+    let found = FoundOfUnit {
+        node: live,
+        peers: &[],
+        predecessor: None,
+    };
+    let allowance = Allowance {
+        permission: Permission::all(),
+        as_number: config.global_as_number,
+    };
+    plan_unit(wanted, &found, owner, &allowance).expect("nothing is in the way")
 }
 
 fn one_unit(criterion: &mut Criterion) {

@@ -10,6 +10,7 @@
 //! | [`fabric`] | all units, routers and sessions at once: what reaches what, and what is wrong | no |
 //! | [`render`] | an intent to typed Calico objects | no |
 //! | [`manifests`] | install documents, edited to what the options ask | no |
+//! | [`rollout`] | how far a change may go on all units, so that no traffic is cut | no |
 //! | [`plan`] | desired against observed objects, to an ordered plan | no |
 //! | [`cluster`] | reads what is there, carries a plan out | yes |
 //! | [`host`] | what a hook reads and sets on its machine | yes |
@@ -38,6 +39,8 @@ pub mod plan;
 pub mod printable;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod render;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod rollout;
 pub mod sim;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod status;

@@ -1,19 +1,21 @@
 //! From what is there to the plan of this hook, or why there must be none. Performs IO only to ask what it needs to know.
 
-use serde_json::Value;
-
 use super::facts::CNI;
 use super::install::Installation;
 use super::observe::Observed;
-use super::reconcile::{Stop, Work};
+use super::reconcile::{Stop, Survey, Work};
+use super::rollout::{Ahead, ConfigurationSteps};
 use super::{Report, int32};
 use crate::cluster::{Kubernetes, Mode};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::juju::tools::goal_state_units;
 use crate::model::{ClusterIntent, NodeName, UnitName};
-use crate::plan::{Blocked, Live, NodeClaim, Plan, Step, claim, plan_apply, plan_unit};
-use crate::render::{Kind, VETH_MTU, bgp_configuration, bgp_peers, calico_config, node};
+use crate::plan::{
+    Allowance, Blocked, FoundOfUnit, Live, NodeClaim, Plan, Step, WantedOfUnit, claim, plan_apply,
+    plan_unit,
+};
+use crate::render::{Kind, VETH_MTU, bgp_peers, calico_config, node};
 use crate::status::Status;
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
@@ -26,16 +28,19 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         &self,
         kubernetes: &Kubernetes,
         mode: Mode,
-        installation: Installation,
+        survey: &Survey,
         mut observed: Observed,
         report: &mut Report,
     ) -> Result<Plan, Stop> {
         self.refuse_other_applications(observed.configuration.as_ref())?;
-        let unit_plan = self.own_plan(kubernetes, mode, &mut observed).await?;
+        let ahead = self.ahead(kubernetes, mode, &observed).await?;
+        let unit_plan = self
+            .own_plan(kubernetes, mode, &mut observed, &ahead.allowance)
+            .await?;
         if !self.juju.leader {
             return Ok(unit_plan);
         }
-        self.with_cluster(kubernetes, mode, installation, unit_plan, &observed, report)
+        self.with_cluster(mode, survey, unit_plan, &observed, &ahead, report)
             .await
     }
 
@@ -48,6 +53,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         kubernetes: &Kubernetes,
         mode: Mode,
         observed: &mut Observed,
+        allowance: &Allowance,
     ) -> Result<Plan, Stop> {
         let predecessor = self.predecessor(&observed.node).await?;
         if let Some(predecessor) = &predecessor {
@@ -55,7 +61,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             observed.peers.extend(peers);
         }
         let unit_plan = self
-            .unit_plan(kubernetes, mode, observed, predecessor.as_ref())
+            .unit_plan(kubernetes, mode, observed, predecessor.as_ref(), allowance)
             .await?;
         let global = self.juju.leader.then_some(self.config.global_as_number);
         let configuration = observed.configuration.as_ref();
@@ -69,6 +75,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         mode: Mode,
         observed: &mut Observed,
         predecessor: Option<&UnitName>,
+        allowance: &Allowance,
     ) -> Result<Plan, Stop> {
         let owner = &self.identity.owner;
         let name: NodeName = observed.node.name().parse().map_err(|error| {
@@ -79,15 +86,17 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             .await?;
         let principal = self.surroundings.context.principal.as_deref();
         let desired_node = node(self.intent, owner, principal, name);
-        Ok(plan_unit(
-            self.intent,
-            owner,
-            &desired_node,
-            desired_peers,
-            &observed.node,
-            &observed.peers,
+        let wanted = WantedOfUnit {
+            intent: self.intent,
+            node: &desired_node,
+            peers: desired_peers,
+        };
+        let found = FoundOfUnit {
+            node: &observed.node,
+            peers: &observed.peers,
             predecessor,
-        )?)
+        };
+        Ok(plan_unit(wanted, &found, owner, allowance)?)
     }
 
     /// The plan with what the leader writes for the cluster round it.
@@ -96,34 +105,30 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// As [`plan`](Self::plan).
     pub async fn with_cluster(
         &self,
-        kubernetes: &Kubernetes,
         mode: Mode,
-        installation: Installation,
+        survey: &Survey,
         unit_plan: Plan,
         observed: &Observed,
+        ahead: &Ahead,
         report: &mut Report,
     ) -> Result<Plan, Stop> {
-        let owner = &self.identity.owner;
         let intent = ClusterIntent::new(self.config);
-        let live = observed.configuration.as_ref();
-        let configuration = plan_apply(bgp_configuration(&intent, owner), live);
-        let (early, late) = if mesh_goes_off(&intent, live) {
-            (None, configuration)
-        } else {
-            (configuration, None)
-        };
+        let ConfigurationSteps { early, late } =
+            self.configuration_steps(observed, &survey.nodes, &unit_plan, ahead, report);
         let mut first: Vec<Step> = early.into_iter().collect();
-        if installation == Installation::Elsewhere {
+        if survey.installation == Installation::Elsewhere {
             first.extend(mtu_step(&intent, observed.calico_config.as_ref(), report));
         }
         let pools = self
-            .pool_steps(kubernetes, mode, &intent, observed, report)
+            .pool_steps(&survey.kubernetes, mode, &intent, observed, report)
             .await?;
         first.extend(pools.make);
+        let (unit_plan, deletes) = unit_plan.without_deletes();
         let mut plan = Plan::default();
         plan.push(first);
         plan.append(unit_plan);
         plan.push(late.into_iter().collect());
+        plan.append(deletes);
         plan.push(pools.disable);
         plan.push(pools.remove);
         Ok(plan)
@@ -169,12 +174,6 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             ),
         }))
     }
-}
-
-fn mesh_goes_off(intent: &ClusterIntent, live: Option<&Live>) -> bool {
-    let is_off =
-        |live: &Live| live.spec("nodeToNodeMeshEnabled").and_then(Value::as_bool) == Some(false);
-    !intent.node_to_node_mesh() && !live.is_some_and(is_off)
 }
 
 /// The pod MTU, where `veth-mtu` is set, or was and has to be taken back. Nothing is made where Calico was not installed

@@ -15,6 +15,7 @@ mod pools;
 mod publish;
 mod reconcile;
 mod report;
+mod rollout;
 mod sweep;
 mod teardown;
 
@@ -121,6 +122,10 @@ pub async fn run_hook<T: HookTools, H: Host>(
 ) -> Result<Report, HookError> {
     let identity = Identity::new(surroundings.context)?;
     let mut report = Report::default();
+    // Each unit's first data wakes every other one, and none of them needs it from there.
+    if hook == Hook::FabricRelationChanged && surroundings.context.remote_unit.is_some() {
+        return Ok(report);
+    }
     if hook.is_teardown() {
         teardown::run(surroundings, hook, &identity, &mut report).await;
         publish::log(surroundings.tools, hook, &report).await?;
@@ -134,13 +139,17 @@ pub async fn run_hook<T: HookTools, H: Host>(
     };
     let published = reconcile::run(
         surroundings,
+        hook,
         &identity,
         &juju,
         output(first_look),
         &mut report,
     )
     .await;
-    report.tell_findings(hook == Hook::UpdateStatus);
+    report.tell_findings(matches!(
+        hook,
+        Hook::UpdateStatus | Hook::FabricRelationChanged
+    ));
     machine::calicoctl(surroundings, hook, &mut report).await;
     publish::all(surroundings, hook, &juju, published.as_ref(), &report).await?;
     Ok(report)

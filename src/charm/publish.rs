@@ -83,7 +83,26 @@ async fn relations<T: HookTools, H: Host>(
         .map(|relation| (relation, &to_principal))
         .chain(juju.fabric.iter().map(|relation| (relation, &to_units)))
         .map(|(relation, wanted)| set(surroundings.tools, relation, wanted));
-    try_join_all(writes).await.map(drop)
+    let bell = ring(surroundings.tools, juju, report.bell.as_deref());
+    try_join!(try_join_all(writes), bell).map(drop)
+}
+
+/// Wakes the other units when the leader has allowed a step. They read the record itself in the cluster: this is no more
+/// than a bell, and rings until it has been heard once.
+async fn ring<T: HookTools>(
+    tools: &T,
+    juju: &JujuFacts,
+    bell: Option<&str>,
+) -> Result<(), ToolError> {
+    const ROLLOUT: &str = "rollout";
+    let (Some(text), Some(fabric), true) = (bell, &juju.fabric, juju.leader) else {
+        return Ok(());
+    };
+    if fabric.application.get(ROLLOUT).map(String::as_str) == Some(text) {
+        return Ok(());
+    }
+    let told = BTreeMap::from([(ROLLOUT.to_owned(), text.to_owned())]);
+    tools::relation_set_application(tools, &fabric.id, &told).await
 }
 
 /// Writes what differs and nothing else: every write wakes the other side. To Juju, empty and absent are one.

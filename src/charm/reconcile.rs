@@ -10,16 +10,17 @@ use super::install::{Found, Install, Installation, established, installation};
 use super::observe::{FirstLook, agent, first_look};
 use super::publish::Published;
 use super::{
-    API_DEADLINE, Identity, Report, Surroundings, Unreachable, disposition, machine, sweep,
+    API_DEADLINE, Identity, Report, Surroundings, Unreachable, disposition, machine, rollout, sweep,
 };
 use crate::cluster::mode::uses_etcd;
 use crate::cluster::{ApiError, Failure, Kubernetes, Mode, Obstacle, apply_wave, mode};
 use crate::config::{CharmConfig, Problems};
 use crate::host::Host;
-use crate::juju::HookTools;
+use crate::juju::{Hook, HookTools};
 use crate::model::{Intent, UnitFacts};
-use crate::plan::{Blocked, Live, Plan};
+use crate::plan::{Blocked, Live, Plan, Step};
 use crate::render::listed;
+use crate::rollout::RolloutStep;
 use crate::status::Status;
 
 /// How often a reconcile is tried when somebody else's write comes in between.
@@ -60,6 +61,7 @@ impl From<Blocked> for Stop {
 /// Brings the cluster to what the options ask of this unit; answers with what may be published once they are valid.
 pub async fn run<T: HookTools, H: Host>(
     surroundings: &Surroundings<'_, T, H>,
+    hook: Hook,
     identity: &Identity,
     juju: &JujuFacts,
     looking: impl Future<Output = Result<FirstLook, Stop>>,
@@ -88,8 +90,11 @@ pub async fn run<T: HookTools, H: Host>(
         intent: &intent,
     };
     let left = API_DEADLINE.saturating_sub(juju.asked.elapsed());
-    match tokio::time::timeout(left, work.reconcile(looking, report)).await {
-        Ok(Ok(())) => notes(&config, &intent, juju, report),
+    match tokio::time::timeout(left, work.reconcile(hook, looking, report)).await {
+        Ok(Ok(())) => {
+            rollout::tell(report);
+            notes(&config, &intent, juju, report);
+        }
         Ok(Err(stop)) => explain(stop, report),
         Err(_) => report.status(Status::waiting(format!(
             "Waiting for Kubernetes API: not done within {} s",
@@ -234,6 +239,12 @@ fn left_alone(installation: Installation, report: &mut Report) {
     }
 }
 
+/// Whether the hook is about to write what only a leader may.
+fn writes_for_all(survey: &Survey, foreseen: &Result<Foreseen, Stop>) -> bool {
+    let plan = foreseen.as_ref().map(|foreseen| &foreseen.plan);
+    !survey.install.is_empty() || plan.is_ok_and(|plan| plan.steps().any(Step::is_of_the_cluster))
+}
+
 /// The cluster as a hook finds it, and what has to be installed there.
 pub(super) struct Survey {
     pub(super) kubernetes: Kubernetes,
@@ -257,23 +268,63 @@ pub(super) struct Foreseen {
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
-    /// Reconciles, and looks again at once when somebody else wrote in between: a Node's own agent does all the time.
+    /// Reconciles. A leader that has allowed a step does its own part of it at once; one that was woken by its own bell
+    /// waits for the others first, as long as it may.
     async fn reconcile(
         &self,
+        hook: Hook,
         looking: impl Future<Output = Result<FirstLook, Stop>>,
         report: &mut Report,
     ) -> Result<(), Stop> {
+        let kubernetes = self.settle(looking, report).await?;
+        if hook == Hook::FabricRelationChanged
+            && let Some(progress) = report.rollout.clone()
+            && self.wait_for_units(&kubernetes, &progress).await?
+        {
+            self.settle(first_look(self.surroundings), report).await?;
+        }
+        Ok(())
+    }
+
+    /// Attempts until there is nothing more to do now.
+    async fn settle(
+        &self,
+        looking: impl Future<Output = Result<FirstLook, Stop>>,
+        report: &mut Report,
+    ) -> Result<Kubernetes, Stop> {
+        let mut kubernetes = self.insist(looking, report).await?;
+        for _ in RolloutStep::ALL {
+            let further = report
+                .rollout
+                .as_ref()
+                .is_some_and(|progress| progress.own_part_is_due);
+            if !further {
+                break;
+            }
+            kubernetes = self.insist(first_look(self.surroundings), report).await?;
+        }
+        Ok(kubernetes)
+    }
+
+    /// Attempts, and looks again at once when somebody else wrote in between: a Node's own agent does all the time.
+    async fn insist(
+        &self,
+        looking: impl Future<Output = Result<FirstLook, Stop>>,
+        report: &mut Report,
+    ) -> Result<Kubernetes, Stop> {
         let mut look = looking.await?;
         for _ in 1..ATTEMPTS {
+            let kubernetes = look.kubernetes.clone();
             match self.attempt(look, report).await {
                 Err(Stop::Api(error)) if matches!(error.failure, Failure::Conflict(_)) => {
                     tracing::debug!(%error, "looking again");
                 }
-                outcome => return outcome,
+                outcome => return outcome.map(|()| kubernetes),
             }
             look = first_look(self.surroundings).await?;
         }
-        self.attempt(look, report).await
+        let kubernetes = look.kubernetes.clone();
+        self.attempt(look, report).await.map(|()| kubernetes)
     }
 
     async fn attempt(&self, look: FirstLook, report: &mut Report) -> Result<(), Stop> {
@@ -281,6 +332,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mut survey = self.survey(look, report).await?;
         let mode = self.define(&survey, report).await?;
         let foreseen = self.foresee(&mut survey, mode, report).await;
+        if self.juju.leader && writes_for_all(&survey, &foreseen) {
+            self.still_leads().await?;
+        }
         let changed = match &foreseen {
             // Calico comes to the cluster even while this unit's own Node is awaited.
             Ok(Foreseen { mode, .. }) => self.carry_out_install(&survey, *mode, report).await?,
@@ -292,6 +346,10 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let kubernetes = &survey.kubernetes;
         self.carry_out(kubernetes, foreseen.mode, &foreseen.plan, report)
             .await?;
+        report.bell = report
+            .rollout
+            .as_ref()
+            .map(|progress| progress.decision.record.to_string());
         self.sweep(&survey, &foreseen, report).await?;
         if changed {
             survey.daemon_set = agent(kubernetes).await?;
@@ -402,7 +460,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         self.prove(survey, mode, &observed, report).await?;
         let peers = observed.all_peers.take();
         let plan = self
-            .plan(kubernetes, mode, survey.installation, observed, report)
+            .plan(kubernetes, mode, survey, observed, report)
             .await?;
         Ok(Foreseen { mode, plan, peers })
     }

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use super::findings::Findings;
+use super::rollout::Progress;
 use crate::cluster::{ApiError, StepResult};
 use crate::fabric::Severity;
 use crate::juju::tools::LogLevel;
+use crate::plan::Step;
 use crate::printable::printable_line;
+use crate::render::ANNOTATION_APPLIED;
 use crate::status::Status;
 
 /// The outcome of one hook, collected while it runs and told to Juju once at its end.
@@ -21,6 +24,10 @@ pub struct Report {
     pub node: Option<String>,
     /// What the check of the fabric has found, where it was made.
     pub fabric: Option<Findings>,
+    /// How far a change is, for the leader.
+    pub rollout: Option<Progress>,
+    /// The record as it stands by this hook: what the others have to be told.
+    pub bell: Option<String>,
     /// Writes that were carried out.
     pub writes: usize,
 }
@@ -78,6 +85,7 @@ impl Report {
     pub fn forget_notes(&mut self) {
         self.notes.clear();
         self.fabric = None;
+        self.rollout = None;
     }
 
     /// What became of a wave of writes.
@@ -90,7 +98,11 @@ impl Report {
             match result {
                 Ok(true) => {
                     self.writes += 1;
-                    self.info(&step);
+                    if is_acknowledgement(&step) {
+                        tracing::debug!("{}", printable_line(&step.to_string()));
+                    } else {
+                        self.info(&step);
+                    }
                 }
                 Ok(false) => tracing::debug!(%step, "not needed any more"),
                 Err(error) if failed.is_none() => failed = Some(error),
@@ -128,6 +140,11 @@ impl Report {
     pub fn lines(&self) -> &[(LogLevel, String)] {
         &self.lines
     }
+}
+
+/// Whether a write only tells the leader how far the unit is: of no use to an operator, and there are many.
+fn is_acknowledgement(step: &Step) -> bool {
+    matches!(step, Step::Annotate { annotations, .. } if annotations.keys().all(|key| key == ANNOTATION_APPLIED))
 }
 
 /// `1 object`, `2 addresses`.

@@ -9,8 +9,8 @@ use super::raw::RawConfig;
 use super::reader::Reader;
 use super::structure::Shape;
 use crate::model::{
-    AsNumber, Cidr, ClusterId, Encapsulation, FabricCheck, Family, Peer, Place, Release, Sourced,
-    TunnelMode,
+    AsNumber, Cidr, ClusterId, Encapsulation, FabricCheck, Family, Peer, Place, Release, Rollout,
+    Sourced, TunnelMode,
 };
 
 /// Type of an option, in config.yaml's words.
@@ -104,6 +104,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     string("unit-bgp-peers", "{}"),
     string("route-reflector-cluster-ids", "{}"),
     string("fabric-check", "warn"),
+    string("rollout", "safe"),
     boolean("ignore-loose-rpf", false),
     boolean("disable-vxlan-tx-checksumming", true),
     string("image-registry", ""),
@@ -168,6 +169,8 @@ pub struct CharmConfig {
     pub route_reflector_cluster_ids: BTreeMap<u32, Sourced<ClusterId>>,
     /// What happens with what the check of the fabric finds.
     pub fabric_check: FabricCheck,
+    /// How a change comes to the units.
+    pub rollout: Rollout,
     /// Whether loose reverse path filtering is taken as it is.
     pub ignore_loose_rpf: bool,
     /// Whether transmit checksum offload of VXLAN interfaces is switched off.
@@ -261,7 +264,8 @@ impl CharmConfig {
                     })
                 },
             ),
-            fabric_check: reader.fabric_check("fabric-check"),
+            fabric_check: reader.word("fabric-check"),
+            rollout: reader.word("rollout"),
             ignore_loose_rpf: reader.boolean("ignore-loose-rpf"),
             disable_vxlan_tx_checksumming: reader.boolean("disable-vxlan-tx-checksumming"),
             image_registry: reader.image("image-registry"),

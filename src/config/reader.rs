@@ -1,6 +1,7 @@
 //! One option's raw value to the type config.yaml gives it, with config.yaml's default.
 
 use std::cell::Cell;
+use std::str::FromStr;
 
 use super::networks;
 use super::node::Node;
@@ -10,7 +11,7 @@ use super::raw::{RawConfig, RawValue};
 use super::structure::Structure;
 use super::yaml;
 use super::{image, options};
-use crate::model::{AsNumber, Cidr, FabricCheck, Refusal, Release, TunnelMode};
+use crate::model::{AsNumber, Cidr, Refusal, Release, TunnelMode};
 
 /// Reads options and collects what is wrong with them. A refused value reads as one that no other check objects to, so
 /// that a mistake is reported once.
@@ -208,14 +209,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// `fabric-check`.
-    pub(super) fn fabric_check(&mut self, option: &'static str) -> FabricCheck {
+    /// An option that takes one of a few words.
+    pub(super) fn word<T>(&mut self, option: &'static str) -> T
+    where
+        T: FromStr<Err: Refusal> + Default,
+    {
         let Some(text) = self.text(option) else {
-            return FabricCheck::default();
+            return T::default();
         };
         text.trimmed.parse().unwrap_or_else(|error| {
             self.problems.push(text.refused(text.trimmed, &error));
-            FabricCheck::default()
+            T::default()
         })
     }
 

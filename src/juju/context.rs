@@ -16,6 +16,8 @@ pub struct JujuContext {
     pub zone: Option<String>,
     /// `JUJU_RELATION_ID` in relation hooks, for example `cni:4`.
     pub relation_id: Option<String>,
+    /// `JUJU_REMOTE_UNIT` in relation hooks that are about one unit.
+    pub remote_unit: Option<String>,
 }
 
 /// A variable that every hook and action has is missing: the program was not started by Juju.
@@ -48,6 +50,7 @@ impl JujuContext {
             principal: variables.remove("JUJU_PRINCIPAL_UNIT"),
             zone: variables.remove("JUJU_AVAILABILITY_ZONE"),
             relation_id: variables.remove("JUJU_RELATION_ID"),
+            remote_unit: variables.remove("JUJU_REMOTE_UNIT"),
         })
     }
 }

@@ -27,6 +27,8 @@ pub enum Hook {
     CniRelationChanged,
     /// The principal is going: the charm takes its own things away.
     CniRelationBroken,
+    /// The leader has allowed the next step of a change, or another unit has told its addresses.
+    FabricRelationChanged,
     /// Another unit of the application went.
     FabricRelationDeparted,
     /// Last hook of a unit.
@@ -35,7 +37,7 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook with a shim in `hooks/`; a test holds the two against each other.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Install,
         Self::ConfigChanged,
         Self::Start,
@@ -45,6 +47,7 @@ impl Hook {
         Self::CniRelationJoined,
         Self::CniRelationChanged,
         Self::CniRelationBroken,
+        Self::FabricRelationChanged,
         Self::FabricRelationDeparted,
         Self::Remove,
     ];
@@ -62,6 +65,7 @@ impl Hook {
             Self::CniRelationJoined => "cni-relation-joined",
             Self::CniRelationChanged => "cni-relation-changed",
             Self::CniRelationBroken => "cni-relation-broken",
+            Self::FabricRelationChanged => "fabric-relation-changed",
             Self::FabricRelationDeparted => "fabric-relation-departed",
             Self::Remove => "remove",
         }

@@ -254,6 +254,23 @@ pub async fn relation_get<T: HookTools>(
     }
 }
 
+/// `relation-get --format=json --app -r ID - APPLICATION`: all that an application's leader has set.
+///
+/// # Errors
+/// When the tool fails otherwise than for want of the relation.
+pub async fn relation_get_application<T: HookTools>(
+    tools: &T,
+    id: &str,
+    application: &str,
+) -> Result<BTreeMap<String, String>, ToolError> {
+    let args = words(&["--format=json", "--app", "-r", id, "-", application]);
+    match call_json::<T, Option<BTreeMap<String, String>>>(tools, "relation-get", args).await {
+        Ok(data) => Ok(data.unwrap_or_default()),
+        Err(ToolError::Refused { code: 1, .. }) => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// `resource-get NAME`: where the resource's file lies, downloaded first if need be; `None` when there is none, or it
 /// cannot be had now.
 ///
@@ -280,18 +297,34 @@ pub async fn relation_set<T: HookTools>(
     id: &str,
     data: &BTreeMap<String, String>,
 ) -> Result<(), ToolError> {
+    set_relation(tools, &["-r", id, "--file", "-"], data).await
+}
+
+/// `relation-set -r ID --app --file -`: merges `data` into the application's databag, which wakes every unit; Juju keeps it
+/// only if the hook exits 0 and the unit still leads then.
+///
+/// # Errors
+/// When the tool fails.
+pub async fn relation_set_application<T: HookTools>(
+    tools: &T,
+    id: &str,
+    data: &BTreeMap<String, String>,
+) -> Result<(), ToolError> {
+    set_relation(tools, &["-r", id, "--app", "--file", "-"], data).await
+}
+
+async fn set_relation<T: HookTools>(
+    tools: &T,
+    args: &[&str],
+    data: &BTreeMap<String, String>,
+) -> Result<(), ToolError> {
     let body = serde_json::to_string(data).map_err(|source| ToolError::Answer {
         tool: "relation-set",
         source,
     })?;
-    call(
-        tools,
-        "relation-set",
-        words(&["-r", id, "--file", "-"]),
-        Some(body),
-    )
-    .await
-    .map(drop)
+    call(tools, "relation-set", words(args), Some(body))
+        .await
+        .map(drop)
 }
 
 /// The names in `goal-state`'s relations of one endpoint: units only, applications left out.

@@ -5,13 +5,13 @@ use std::fmt::{Display, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{Encapsulation, Family, Peer, Sourced};
+use super::{Peer, Sourced};
 use crate::config::CharmConfig;
 
-/// 16 hexadecimal digits of the SHA-256 over the options that decide who peers with whom and which pools there are.
+/// 16 hexadecimal digits of the SHA-256 over the options that decide who peers with whom. Pools are the leader's alone:
+/// no unit has to wait for another where they change.
 ///
-/// Taken over parsed values, so neither spelling nor the order of keys and peers matters; the order of `cidr` does, its
-/// first family being the preferred one.
+/// Taken over parsed values, so neither spelling nor the order of keys and peers matters.
 pub(super) fn order_digest(config: &CharmConfig) -> String {
     let mut hex = String::with_capacity(16);
     for byte in Sha256::digest(canonical(config)).iter().take(8) {
@@ -22,16 +22,9 @@ pub(super) fn order_digest(config: &CharmConfig) -> String {
 }
 
 fn canonical(config: &CharmConfig) -> String {
-    let encapsulation: Encapsulation = config.encapsulation(Family::V4);
     let mut text = String::new();
     line(&mut text, "global-as-number", config.global_as_number);
     line(&mut text, "node-to-node-mesh", config.node_to_node_mesh);
-    line(&mut text, "ipip", encapsulation.ipip_mode());
-    line(&mut text, "vxlan", encapsulation.vxlan_mode());
-    line(&mut text, "manage-pools", config.manage_pools);
-    for cidr in &config.cidr {
-        line(&mut text, "cidr", cidr);
-    }
     map(&mut text, "subnet-as-numbers", &config.subnet_as_numbers);
     map(&mut text, "unit-as-numbers", &config.unit_as_numbers);
     map(

@@ -18,6 +18,7 @@ mod place;
 mod refusal;
 mod release;
 mod resolve;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -35,5 +36,6 @@ pub use place::{Place, Sourced};
 pub use refusal::Refusal;
 pub use release::{Release, ReleaseError};
 pub(crate) use resolve::UnitBgp;
+pub use rollout::{Rollout, RolloutError};
 pub(crate) use unit::parse_unit_number;
 pub use unit::{NodeName, NodeNameError, UnitName, UnitNameError};

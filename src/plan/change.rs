@@ -141,6 +141,17 @@ pub fn differences(desired: &Desired, live: &Live) -> Vec<FieldChange> {
             });
         }
     }
+    for (key, wanted) in &desired.annotations {
+        if live.annotation(key) != Some(wanted) {
+            changes.push(FieldChange {
+                field: format!("annotation {key}"),
+                from: live.annotation(key).map(str::to_owned),
+                to: Some(wanted.clone()),
+                because: None,
+                taken_from: Vec::new(),
+            });
+        }
+    }
     changes
 }
 
@@ -222,6 +233,7 @@ mod tests {
             kind: Kind::IpPool,
             name: "ipv4".into(),
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             spec: spec.as_object().cloned().unwrap(),
             reasons: BTreeMap::from([("ipipMode".to_owned(), "ipip".to_owned())]),
         }

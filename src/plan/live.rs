@@ -81,6 +81,23 @@ impl Live {
         self.0["metadata"]["annotations"].get(key)?.as_str()
     }
 
+    /// One annotation, on the object or where libcalico has moved it.
+    #[must_use]
+    pub fn kept_annotation(&self, key: &str) -> Option<String> {
+        if let Some(plain) = self.annotation(key) {
+            return Some(plain.to_owned());
+        }
+        let moved = self.moved();
+        moved["annotations"].get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// What libcalico has moved into its annotation.
+    fn moved(&self) -> Value {
+        self.annotation(ANNOTATION_METADATA)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
     /// One label on the object itself.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
@@ -90,10 +107,7 @@ impl Live {
     /// Labels on the object, and those libcalico has moved into its annotation.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {
-        let moved: Value = self
-            .annotation(ANNOTATION_METADATA)
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let moved = self.moved();
         [&moved["labels"], &self.0["metadata"]["labels"]]
             .into_iter()
             .filter_map(Value::as_object)

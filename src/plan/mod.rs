@@ -24,9 +24,14 @@ pub use digest::{NoDigest, PlanDigest, seen};
 pub use health::{Rollout, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
-pub use pools::{DoomedPool, PoolUsage, doomed_pools, needs_blocks, plan_pools, usage};
+pub use pools::{
+    DoomedPool, PoolUsage, doomed_pools, holds_workloads, needs_blocks, plan_pools, usage,
+};
 pub use summary::{Action, Change, change, object};
-pub use unit::{NodeClaim, claim, delete_step, is_peer_of, plan_release, plan_unit};
+pub use unit::{
+    Allowance, FoundOfUnit, NodeClaim, WantedOfUnit, claim, delete_step, is_peer_of, plan_release,
+    plan_unit,
+};
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +128,19 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it writes what all units share, and what only a leader may.
+    #[must_use]
+    pub fn is_of_the_cluster(&self) -> bool {
+        match self {
+            Self::Apply { desired, .. } => desired.kind != Kind::BgpPeer,
+            Self::DisablePool { .. }
+            | Self::RemovePool { .. }
+            | Self::Install { .. }
+            | Self::Uninstall { .. } => true,
+            Self::Annotate { .. } | Self::Relabel { .. } | Self::Delete { .. } => false,
+        }
+    }
+
     /// Whether it writes or deletes the BGPPeer of this name.
     #[must_use]
     pub fn is_of_peer(&self, peer: &str) -> bool {
@@ -220,6 +238,15 @@ impl Plan {
     /// Adds the waves of another plan.
     pub fn append(&mut self, other: Self) {
         self.waves.extend(other.waves);
+    }
+
+    /// The plan without its waves that only delete, and those.
+    #[must_use]
+    pub fn without_deletes(self) -> (Self, Self) {
+        let deletes =
+            |wave: &Vec<Step>| wave.iter().all(|step| matches!(step, Step::Delete { .. }));
+        let (deletes, rest) = self.waves.into_iter().partition(deletes);
+        (Self { waves: rest }, Self { waves: deletes })
     }
 
     /// The waves in order, none of them empty.

@@ -61,6 +61,14 @@ pub fn usage(cidr: Cidr, blocks: &[Live]) -> PoolUsage {
     found
 }
 
+/// Whether a block holds an address of a workload, in whatever pool.
+#[must_use]
+pub fn holds_workloads(block: &Live) -> bool {
+    let mut found = PoolUsage::default();
+    count_block(block, &mut found);
+    found.workloads > 0
+}
+
 fn count_block(block: &Live, found: &mut PoolUsage) {
     let list = |field| {
         block

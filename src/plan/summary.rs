@@ -77,7 +77,9 @@ pub fn change(step: &Step, unit: &str) -> Option<Change> {
             } else {
                 Action::Change
             };
-            let fields = visible(changes, |field| field.starts_with("label "));
+            let fields = visible(changes, |field| {
+                field.starts_with("label ") || field.starts_with("annotation ")
+            });
             let shown = Change {
                 fields,
                 ..changed(action, desired.kind.as_str(), &desired.name)

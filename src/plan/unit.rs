@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Blocked, FieldChange, Live, Plan, Step, plan_apply};
-use crate::model::{Intent, UnitName};
+use crate::model::{AsNumber, Intent, UnitName};
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_APPLIED, ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID,
     ANNOTATION_MODEL, ANNOTATION_PRINCIPAL, ANNOTATION_UNIT, BgpPeerName, Desired, DesiredNode,
     FIELD_MANAGER, Kind, OWN_ANNOTATIONS, Owner,
 };
+use crate::rollout::{Applied, Permission, RolloutStep};
 
 #[cfg(test)]
 mod tests;
@@ -63,52 +64,132 @@ pub fn claim(node: &Live, unit: &UnitName, owner: &Owner) -> NodeClaim {
     }
 }
 
+/// How far a unit may go, and what holds meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// What the leader allows.
+    pub permission: Permission,
+    /// AS number of a node that has none of its own, as it is in the cluster now.
+    pub as_number: AsNumber,
+}
+
+/// What a unit should have.
+pub struct WantedOfUnit<'a> {
+    /// What the options make of it.
+    pub intent: &'a Intent,
+    /// The annotations of its Node.
+    pub node: &'a DesiredNode,
+    /// Its BGPPeers.
+    pub peers: Vec<Desired>,
+}
+
+/// What there is of a unit.
+pub struct FoundOfUnit<'a> {
+    /// Its Node.
+    pub node: &'a Live,
+    /// The BGPPeers that carry its label or one of the wanted names, and those of `predecessor`.
+    pub peers: &'a [Live],
+    /// The unit that had the Node before and is gone, where there was one.
+    pub predecessor: Option<&'a UnitName>,
+}
+
 /// The waves of one unit, in the order that keeps sessions up: claim the Node, write the peers, then AS number,
-/// cluster ID and the record of both in one patch, and take away what is no longer wanted last. A reflector is so
-/// annotated only when the peers towards it stand: Calico takes it out of the mesh at that moment.
-///
-/// `peers` are the live BGPPeers that carry this unit's label or one of the wanted names, and those of the unit that
-/// had the Node before, `predecessor`, where there was one.
+/// cluster ID and how far the unit is in one patch, and take away what is no longer wanted last. What is not allowed yet
+/// is left for a later hook, and said in [`Applied`]. A reflector is annotated only when the peers towards it stand:
+/// Calico takes it out of the mesh at that moment.
 ///
 /// # Errors
 /// When a wanted name is held by a BGPPeer that this charm did not make.
 pub fn plan_unit(
-    intent: &Intent,
+    wanted: WantedOfUnit<'_>,
+    found: &FoundOfUnit<'_>,
     owner: &Owner,
-    desired_node: &DesiredNode,
-    desired_peers: Vec<Desired>,
-    node: &Live,
-    peers: &[Live],
-    predecessor: Option<&UnitName>,
+    allowance: &Allowance,
 ) -> Result<Plan, Blocked> {
     let mut plan = Plan::default();
-    plan.push(claim_step(desired_node, node).into_iter().collect());
-    let wanted: BTreeSet<String> = desired_peers.iter().map(|peer| peer.name.clone()).collect();
+    let mut left = BTreeSet::new();
+    let step = allowance.permission.step;
+    let (stale, later): (Vec<Stale>, Vec<Stale>) = stale_peers(&wanted, found, owner)
+        .into_iter()
+        .partition(|stale| stale.is_double || step == RolloutStep::Remove);
+    if !later.is_empty() {
+        left.insert(RolloutStep::Remove);
+    }
+    plan.push(claim_step(wanted.node, found.node).into_iter().collect());
+    let peers = peer_steps(wanted.peers, owner, found.peers, step, &mut left)?;
+    plan.push(peers);
+    let settings = settings_step(wanted.intent, wanted.node, found.node, allowance, left);
+    plan.push(settings.into_iter().collect());
+    plan.push(stale.into_iter().map(|stale| stale.step).collect());
+    Ok(plan)
+}
+
+/// The applies of the wanted peers. Another AS number restarts a session, and its other end has to change with it.
+fn peer_steps(
+    desired_peers: Vec<Desired>,
+    owner: &Owner,
+    peers: &[Live],
+    step: RolloutStep,
+    left: &mut BTreeSet<RolloutStep>,
+) -> Result<Vec<Step>, Blocked> {
     let mut applies = Vec::new();
     for desired in desired_peers {
         let live = peers.iter().find(|live| live.name() == desired.name);
         if let Some(live) = live.filter(|live| !is_ours(live, owner)) {
             return Err(foreign_peer(live.name()));
         }
-        applies.extend(plan_apply(desired, live));
+        let Some(apply) = plan_apply(desired, live) else {
+            continue;
+        };
+        if live.is_some() && changes_as_number(&apply) && step < RolloutStep::Set {
+            left.insert(RolloutStep::Set);
+        } else {
+            applies.push(apply);
+        }
     }
-    plan.push(applies);
-    plan.push(settings_step(desired_node, node).into_iter().collect());
-    let stale_of = |unit: &UnitName, because: &str| -> Vec<Step> {
-        peers
+    Ok(applies)
+}
+
+fn changes_as_number(step: &Step) -> bool {
+    matches!(step, Step::Apply { changes, .. } if changes.iter().any(|change| change.field == "asNumber"))
+}
+
+/// A peer that no option asks for any more.
+struct Stale {
+    step: Step,
+    /// Whether a wanted peer stands for the same session: Calico would take either of the two.
+    is_double: bool,
+}
+
+fn stale_peers(wanted: &WantedOfUnit<'_>, found: &FoundOfUnit<'_>, owner: &Owner) -> Vec<Stale> {
+    let named = |live: &Live| wanted.peers.iter().any(|peer| peer.name == live.name());
+    let is_double = |live: &Live| {
+        let address = live.spec("peerIP");
+        address.is_some()
+            && wanted
+                .peers
+                .iter()
+                .any(|peer| peer.spec.get("peerIP") == address)
+    };
+    let stale_of = |unit: &UnitName, because: &str| -> Vec<Stale> {
+        found
+            .peers
             .iter()
-            .filter(|live| !wanted.contains(live.name()) && !live.is_deleting())
-            .filter(|live| is_peer_of(live, unit, owner, desired_node.name.as_str()))
-            .map(|live| delete_step(live, because))
+            .filter(|live| !named(live) && !live.is_deleting())
+            .filter(|live| is_peer_of(live, unit, owner, wanted.node.name.as_str()))
+            .map(|live| Stale {
+                step: delete_step(live, because),
+                is_double: is_double(live),
+            })
             .collect()
     };
-    let mut stale = stale_of(intent.unit(), "no option asks for it any more");
-    if let Some(before) = predecessor {
-        let because = format!("{before} is gone and {} has its Node", intent.unit());
+    let unit = wanted.intent.unit();
+    let mut stale = stale_of(unit, "no option asks for it any more");
+    if let Some(before) = found.predecessor {
+        let because = format!("{before} is gone and {unit} has its Node");
         stale.extend(stale_of(before, &because));
     }
-    plan.push(stale);
-    Ok(plan)
+    stale
 }
 
 fn foreign_peer(name: &str) -> Blocked {
@@ -163,23 +244,117 @@ fn is_own_annotation(node: &Live, key: &str, claimed: bool) -> bool {
     managers.contains(&FIELD_MANAGER) || (managers.is_empty() && claimed)
 }
 
-fn settings_step(desired: &DesiredNode, node: &Live) -> Option<Step> {
+/// AS number and cluster ID as far as they may change now, and how far the unit is with that.
+fn settings_step(
+    intent: &Intent,
+    desired: &DesiredNode,
+    node: &Live,
+    allowance: &Allowance,
+    mut left: BTreeSet<RolloutStep>,
+) -> Option<Step> {
     let claimed = node.annotation(ANNOTATION_UNIT).is_some();
-    let mut changes: Vec<FieldChange> = desired
-        .settings
-        .iter()
-        .filter(|(key, wanted)| wanted.is_some() || is_own_annotation(node, key, claimed))
-        .filter_map(|(key, wanted)| {
-            annotation_change(node, key, wanted.as_ref(), desired.reasons.get(key))
-        })
-        .collect();
-    changes.extend(annotation_change(
-        node,
-        ANNOTATION_APPLIED,
-        Some(&desired.applied),
-        None,
-    ));
+    let mut changes = Vec::new();
+    for (key, wanted) in &desired.settings {
+        if wanted.is_none() && !is_own_annotation(node, key, claimed) {
+            continue;
+        }
+        let setting = Setting {
+            wanted: wanted.as_deref(),
+            present: node.annotation(key),
+            step: allowance.permission.step,
+        };
+        let now = if *key == ANNOTATION_AS_NUMBER {
+            let effective = allowance.as_number.to_string();
+            let target = intent.session_as_number().to_string();
+            setting.as_number(effective, target, &mut left)
+        } else {
+            setting.cluster_id(&mut left)
+        };
+        let because = desired.reasons.get(key);
+        changes.extend(annotation_change(node, key, now.as_ref(), because));
+    }
+    let applied = Applied::new(intent.order_digest(), &allowance.permission, left);
+    if !is_known(node, &applied, &allowance.permission) {
+        let told = applied.to_string();
+        changes.extend(annotation_change(
+            node,
+            ANNOTATION_APPLIED,
+            Some(&told),
+            None,
+        ));
+    }
     annotate(node, changes, false)
+}
+
+/// Whether the Node says what the unit has to say: once everything is allowed nobody waits for an answer, and one of
+/// another generation will do.
+fn is_known(node: &Live, applied: &Applied, permission: &Permission) -> bool {
+    let told: Option<Applied> = node
+        .annotation(ANNOTATION_APPLIED)
+        .and_then(|text| text.parse().ok());
+    told.is_some_and(|told| {
+        let settled = told.left.is_empty() && applied.left.is_empty();
+        told == *applied
+            || permission.step == RolloutStep::Remove && settled && told.digest == applied.digest
+    })
+}
+
+/// One of the two settings that Calico reads from a Node, on its way from what is there to what is wanted.
+struct Setting<'a> {
+    wanted: Option<&'a str>,
+    present: Option<&'a str>,
+    step: RolloutStep,
+}
+
+impl Setting<'_> {
+    /// The AS number to have now. With only some Nodes annotated, Calico 3.32 and later guesses the others' numbers
+    /// wrongly (`confd/pkg/backends/calico/bgp_processor.go`) unless all are the same: so annotations come and go with
+    /// the number that is in effect anyway, and numbers change while every Node has one.
+    fn as_number(
+        &self,
+        effective: String,
+        target: String,
+        left: &mut BTreeSet<RolloutStep>,
+    ) -> Option<String> {
+        let present = self.present.map(str::to_owned);
+        match (self.wanted, self.present) {
+            (Some(wanted), present) if present == Some(wanted) => Some(target),
+            (Some(_), _) if self.step >= RolloutStep::Set => Some(target),
+            (Some(wanted), None) => {
+                if wanted != effective {
+                    left.insert(RolloutStep::Set);
+                }
+                Some(effective)
+            }
+            (Some(_), Some(_)) => {
+                left.insert(RolloutStep::Set);
+                present
+            }
+            (None, None) => None,
+            (None, Some(_)) if self.step == RolloutStep::Remove => None,
+            (None, Some(there)) => {
+                left.insert(RolloutStep::Remove);
+                if there == target || self.step >= RolloutStep::Set {
+                    return Some(target);
+                }
+                left.insert(RolloutStep::Set);
+                present
+            }
+        }
+    }
+
+    /// The cluster ID to have now.
+    fn cluster_id(&self, left: &mut BTreeSet<RolloutStep>) -> Option<String> {
+        let due = match self.wanted {
+            Some(_) => RolloutStep::Set,
+            None => RolloutStep::Unset,
+        };
+        if self.wanted == self.present || self.step >= due {
+            return self.wanted.map(str::to_owned);
+        }
+        left.insert(due);
+        self.present.map(str::to_owned)
+    }
 }
 
 fn annotation_change(

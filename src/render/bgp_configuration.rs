@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Desired, Kind, Owner};
+use super::{ANNOTATION_ROLLOUT, Desired, Kind, Owner};
 use crate::model::{AsNumber, Cidr, ClusterIntent};
+use crate::rollout::Record;
 
 /// The fields of `BGPConfiguration` that options name (`projectcalico/v3/bgpconfig.go`).
 ///
@@ -38,6 +39,21 @@ fn entries(cidrs: &[Cidr]) -> Vec<CidrEntry> {
             cidr: cidr.to_string(),
         })
         .collect()
+}
+
+impl Desired {
+    /// This BGPConfiguration while a change is under way: what is not to be so yet stays as it is, and the record of the
+    /// change with it.
+    #[must_use]
+    pub fn on_the_way(mut self, mesh: bool, as_number: AsNumber, record: &Record) -> Self {
+        self.spec
+            .insert("nodeToNodeMeshEnabled".to_owned(), mesh.into());
+        self.spec
+            .insert("asNumber".to_owned(), as_number.value().into());
+        self.annotations
+            .insert(ANNOTATION_ROLLOUT.to_owned(), record.to_string());
+        self
+    }
 }
 
 /// The `default` BGPConfiguration that the options ask for.

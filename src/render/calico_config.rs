@@ -22,6 +22,7 @@ pub fn calico_config(intent: &ClusterIntent) -> Desired {
         name: CALICO_CONFIG.to_owned(),
         labels: BTreeMap::new(),
         spec: Map::from_iter([(VETH_MTU.to_owned(), json!(mtu.to_string()))]),
+        annotations: BTreeMap::new(),
         reasons: BTreeMap::from([(VETH_MTU.to_owned(), "veth-mtu".to_owned())]),
     }
 }

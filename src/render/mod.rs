@@ -58,8 +58,10 @@ pub const ANNOTATION_IPV4: &str = "projectcalico.org/IPv4Address";
 pub const ANNOTATION_IPV6: &str = "projectcalico.org/IPv6Address";
 /// Node label: availability zone, where the cloud has them.
 pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
-/// Node annotation: digest of the options the unit acted on, and the step it reached: `<16 hex digits> <step>`.
+/// Node annotation: how far the unit is with the options it acted on ([`crate::rollout::Applied`]).
 pub const ANNOTATION_APPLIED: &str = "calico.juju.is/applied";
+/// Annotation of BGPConfiguration `default`: how far a change may go ([`crate::rollout::Record`]).
+pub const ANNOTATION_ROLLOUT: &str = "calico.juju.is/rollout";
 
 /// Node annotation in which Calico keeps labels that are not Kubernetes' own, as JSON.
 pub const ANNOTATION_LABELS: &str = "projectcalico.org/labels";
@@ -130,6 +132,8 @@ pub struct Desired {
     pub name: String,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`, only those of the charm.
+    pub annotations: BTreeMap<String, String>,
     /// `spec` (`data` of the ConfigMap), only the fields options name.
     pub spec: Map<String, Value>,
     /// Field to the option (and the place in it) that asked for its value.
@@ -151,6 +155,7 @@ impl Desired {
             kind,
             name,
             labels,
+            annotations: BTreeMap::new(),
             spec,
             reasons: BTreeMap::new(),
         }
@@ -167,6 +172,9 @@ impl Desired {
         let mut metadata = json!({"name": self.name});
         if !self.labels.is_empty() {
             metadata["labels"] = json!(self.labels);
+        }
+        if !self.annotations.is_empty() {
+            metadata["annotations"] = json!(self.annotations);
         }
         if let Some(namespace) = self.kind.namespace() {
             metadata["namespace"] = namespace.into();

@@ -8,9 +8,6 @@ use super::{
 };
 use crate::model::{Intent, NodeName, UnitAddress};
 
-/// The step recorded in [`ANNOTATION_APPLIED`](super::ANNOTATION_APPLIED) once a unit's peers and its own node settings stand.
-const STEP_SETTLED: &str = "settled";
-
 /// What a unit's own Node should carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredNode {
@@ -20,8 +17,6 @@ pub struct DesiredNode {
     pub claim: BTreeMap<&'static str, String>,
     /// Settings Calico reads; `None` means that the annotation should not be there.
     pub settings: BTreeMap<&'static str, Option<String>>,
-    /// Digest and step, written in the same patch as the settings.
-    pub applied: String,
     /// Annotation to the option that asked for it.
     pub reasons: BTreeMap<&'static str, String>,
 }
@@ -78,7 +73,6 @@ pub fn node(
                 cluster_id.map(|id| id.value.to_string()),
             ),
         ]),
-        applied: applied(intent.order_digest()),
         reasons,
     }
 }
@@ -91,9 +85,4 @@ pub fn listed(addresses: &[UnitAddress]) -> String {
         .map(|address| format!("{}/{}", address.ip, address.subnet.prefix()))
         .collect();
     texts.join(",")
-}
-
-/// The value of [`ANNOTATION_APPLIED`](super::ANNOTATION_APPLIED) for a unit that has done all it has to do for `digest`.
-fn applied(digest: &str) -> String {
-    format!("{digest} {STEP_SETTLED}")
 }

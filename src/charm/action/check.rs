@@ -186,21 +186,28 @@ async fn plans<T: HookTools, H: Host>(
                 findings.problem("fabric", stop);
             }
             findings.fabric = report.fabric.take();
-            if let Err(stop) = work.own_plan(kubernetes, mode, &mut observed).await {
-                findings.problem("plan", stop);
-            }
-            if work.juju.leader {
-                let unit_plan = Plan::default();
-                let planning = work.with_cluster(
-                    kubernetes,
-                    mode,
-                    survey.installation,
-                    unit_plan,
-                    &observed,
-                    &mut report,
-                );
-                if let Err(stop) = planning.await {
-                    findings.problem("plan", stop);
+            match work.ahead(kubernetes, mode, &observed).await {
+                Err(stop) => findings.problem("plan", stop),
+                Ok(ahead) => {
+                    let allowance = &ahead.allowance;
+                    let planning = work.own_plan(kubernetes, mode, &mut observed, allowance);
+                    if let Err(stop) = planning.await {
+                        findings.problem("plan", stop);
+                    }
+                    if work.juju.leader {
+                        let unit_plan = Plan::default();
+                        let planning = work.with_cluster(
+                            mode,
+                            &survey,
+                            unit_plan,
+                            &observed,
+                            &ahead,
+                            &mut report,
+                        );
+                        if let Err(stop) = planning.await {
+                            findings.problem("plan", stop);
+                        }
+                    }
                 }
             }
         }

@@ -219,15 +219,16 @@ pub(super) async fn hook<T: HookTools, H: Host>(
 ) -> Result<Status, HookError> {
     let mut report = Report::default();
     let look = first_look(work.surroundings);
+    let hook = Hook::UpdateStatus;
     let published = reconcile::run(
         work.surroundings,
+        hook,
         work.identity,
         work.juju,
         look,
         &mut report,
     )
     .await;
-    let hook = Hook::UpdateStatus;
     report.tell_findings(true);
     publish::all(
         work.surroundings,

@@ -9,15 +9,17 @@ use crate::cli::fabric::{Fabric, FabricUnit};
 use crate::cluster::Obstacle;
 use crate::config::CharmConfig;
 use crate::fabric::Difference;
-use crate::model::{ClusterIntent, Intent};
+use crate::model::{ClusterIntent, Intent, Rollout};
 use crate::plan::{
-    Blocked, Change, DoomedPool, FieldChange, Live, Membership, NodeClaim, Orphan, Step, change,
-    claim, delete_step, doomed_pools, object, orphans, plan_apply, plan_pools, plan_unit, seen,
+    Allowance, Blocked, Change, DoomedPool, FieldChange, FoundOfUnit, Live, Membership, NodeClaim,
+    Orphan, Step, WantedOfUnit, change, claim, delete_step, doomed_pools, object, orphans,
+    plan_apply, plan_pools, plan_unit, seen,
 };
 use crate::render::{
-    ANNOTATION_APPLICATION, ANNOTATION_MODEL, Desired, LABEL_MODEL, Owner, bgp_configuration,
-    bgp_peers, node,
+    ANNOTATION_APPLICATION, ANNOTATION_MODEL, ANNOTATION_ROLLOUT, Desired, LABEL_MODEL, Owner,
+    bgp_configuration, bgp_peers, node,
 };
+use crate::rollout::{Record, permission};
 
 /// When in a hook a change is made: one wave after the other on a unit, while units do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,8 +139,20 @@ pub(super) fn compare(
     cluster_objects(fabric, config, observed, &owner, &mut comparison);
     let peers = PeersByUnit::new(&observed.peers, &fabric.application);
     let nodes = Nodes::new(&observed.nodes);
+    let record: Option<Record> = observed
+        .configuration
+        .as_ref()
+        .and_then(|live| live.kept_annotation(ANNOTATION_ROLLOUT)?.parse().ok());
     for unit in &fabric.units {
-        unit_objects(unit, config, &nodes, &peers, &owner, &mut comparison)?;
+        unit_objects(
+            unit,
+            config,
+            &nodes,
+            &peers,
+            &owner,
+            record.as_ref(),
+            &mut comparison,
+        )?;
     }
     left_behind(fabric, observed, &owner, &mut comparison);
     comparison.changes.sort_by_key(|planned| planned.wave);
@@ -277,6 +291,7 @@ fn unit_objects(
     nodes: &Nodes<'_>,
     peers: &PeersByUnit<'_>,
     owner: &Owner,
+    record: Option<&Record>,
     comparison: &mut Comparison,
 ) -> Result<(), String> {
     let intent =
@@ -315,15 +330,21 @@ fn unit_objects(
         .collect();
     let desired_node = node(&intent, owner, None, name);
     let peers = peers.of(unit);
-    match plan_unit(
-        &intent,
-        owner,
-        &desired_node,
-        desired_peers,
-        live,
-        &peers,
-        None,
-    ) {
+    let allowance = Allowance {
+        permission: permission(record, intent.order_digest(), Rollout::Immediate),
+        as_number: config.global_as_number,
+    };
+    let wanted = WantedOfUnit {
+        intent: &intent,
+        node: &desired_node,
+        peers: desired_peers,
+    };
+    let found = FoundOfUnit {
+        node: live,
+        peers: &peers,
+        predecessor: None,
+    };
+    match plan_unit(wanted, &found, owner, &allowance) {
         Ok(plan) => {
             for step in plan.steps() {
                 comparison.add(step, unit);

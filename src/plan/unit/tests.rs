@@ -49,19 +49,36 @@ fn planned_after(
     peers: &[Live],
     predecessor: Option<&UnitName>,
 ) -> Result<Plan, Blocked> {
-    let intent = intent(options);
-    let name = "node-a".parse().unwrap();
-    let desired = render::bgp_peers(&intent, &owner(), &name);
-    let desired_node = render::node(&intent, &owner(), Some("worker/0"), name);
-    plan_unit(
-        &intent,
-        &owner(),
-        &desired_node,
-        desired,
+    let found = FoundOfUnit {
         node,
         peers,
         predecessor,
-    )
+    };
+    planned_as_far_as(RolloutStep::Remove, options, &found)
+}
+
+fn planned_as_far_as(
+    step: RolloutStep,
+    options: &Value,
+    found: &FoundOfUnit<'_>,
+) -> Result<Plan, Blocked> {
+    let intent = intent(options);
+    let name: crate::model::NodeName = "node-a".parse().unwrap();
+    let desired_node = render::node(&intent, &owner(), Some("worker/0"), name.clone());
+    let wanted = WantedOfUnit {
+        intent: &intent,
+        node: &desired_node,
+        peers: render::bgp_peers(&intent, &owner(), &name),
+    };
+    let permission = Permission {
+        step,
+        generation: "7".to_owned(),
+    };
+    let allowance = Allowance {
+        permission,
+        as_number: AsNumber::DEFAULT,
+    };
+    plan_unit(wanted, found, &owner(), &allowance)
 }
 
 /// The plan in short, a list a wave; the digest, which is no matter here, left out.
@@ -277,7 +294,7 @@ fn a_state_that_is_right_costs_no_write() {
     );
     let mut annotations = json!(desired.claim);
     annotations[ANNOTATION_AS_NUMBER] = "65001".into();
-    annotations[ANNOTATION_APPLIED] = desired.applied.into();
+    annotations[ANNOTATION_APPLIED] = format!("{} settled 7", intent.order_digest()).into();
     annotations["foreign"] = "x".into();
     let live = node(&annotations, &[ANNOTATION_AS_NUMBER]);
     let plan = planned(
@@ -459,4 +476,204 @@ fn a_unit_that_goes_takes_its_own_things_and_its_record_last() {
         ]
     );
     assert!(plan_release(&node(&json!({}), &[]), &unit(), &owner(), &[]).is_empty());
+}
+
+/// What is done in each step, and what the unit says of itself then.
+type Steps<'a> = [(&'a str, &'a str); 4];
+
+/// What a unit does in each step, and what it says of itself then: from the old settings and peers to the new ones, on one
+/// and the same Node and peers, as if every step were the first.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn each_step_does_its_part_and_says_what_is_left() {
+    let (number, id) = (ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID);
+    let numbered = |annotations: &Value| node(annotations, &[number, id]);
+    let old = peer("calico-0-10.0.0.1", "node-a", 64512);
+    let stale = peer("calico-0-10.0.0.9", "node-a", 64512);
+    let peers = json!({"global-bgp-peers": "[{address: 10.0.0.1, as-number: 65001}, {address: 10.0.0.2, as-number: 65001}]"});
+    let and = |more: Value| {
+        let mut options = peers.clone();
+        options
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        options
+    };
+    let cases: [(&str, Value, Value, Steps<'_>); 5] = [
+        (
+            "peers",
+            peers.clone(),
+            json!({}),
+            [
+                ("create 10.0.0.2", "add 7 left set,remove"),
+                ("change 10.0.0.1, create 10.0.0.2", "set 7 left remove"),
+                ("change 10.0.0.1, create 10.0.0.2", "unset 7 left remove"),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, delete 10.0.0.9",
+                    "settled 7",
+                ),
+            ],
+        ),
+        (
+            "a number, where there is none",
+            and(json!({"unit-as-numbers": "{0: 65001}"})),
+            json!({}),
+            [
+                ("create 10.0.0.2, ASNumber=64512", "add 7 left set,remove"),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
+                    "set 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
+                    "unset 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001, delete 10.0.0.9",
+                    "settled 7",
+                ),
+            ],
+        ),
+        (
+            "another number",
+            and(json!({"unit-as-numbers": "{0: 65001}"})),
+            json!({number: "65009"}),
+            [
+                ("create 10.0.0.2", "add 7 left set,remove"),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
+                    "set 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
+                    "unset 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001, delete 10.0.0.9",
+                    "settled 7",
+                ),
+            ],
+        ),
+        (
+            "no number any more, and no reflector",
+            peers.clone(),
+            json!({number: "65009", id: "1.0.0.1"}),
+            [
+                ("create 10.0.0.2", "add 7 left set,unset,remove"),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=64512",
+                    "set 7 left unset,remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=64512 RouteReflectorClusterID=-",
+                    "unset 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, ASNumber=- RouteReflectorClusterID=-, delete 10.0.0.9",
+                    "settled 7",
+                ),
+            ],
+        ),
+        (
+            "a reflector by another ID",
+            and(json!({"route-reflector-cluster-ids": "{0: 1.0.0.2}"})),
+            json!({id: "1.0.0.1"}),
+            [
+                ("create 10.0.0.2", "add 7 left set,remove"),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, RouteReflectorClusterID=1.0.0.2",
+                    "set 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, RouteReflectorClusterID=1.0.0.2",
+                    "unset 7 left remove",
+                ),
+                (
+                    "change 10.0.0.1, create 10.0.0.2, RouteReflectorClusterID=1.0.0.2, delete 10.0.0.9",
+                    "settled 7",
+                ),
+            ],
+        ),
+    ];
+    for (what, options, annotations, steps) in cases {
+        let node = numbered(&annotations);
+        let peers = [old.clone(), stale.clone()];
+        let found = FoundOfUnit {
+            node: &node,
+            peers: &peers,
+            predecessor: None,
+        };
+        for (step, (done, said)) in RolloutStep::ALL.into_iter().zip(steps) {
+            let plan = planned_as_far_as(step, &options, &found).unwrap();
+            assert_eq!(in_short(&plan), done, "{what}: {step}");
+            let digest = intent(&options).order_digest().to_owned();
+            assert_eq!(
+                applied_in(&plan),
+                format!("{digest} {said}"),
+                "{what}: {step}"
+            );
+        }
+    }
+}
+
+/// What concerns Calico: `create 10.0.0.2, ASNumber=64512`.
+fn in_short(plan: &Plan) -> String {
+    let steps = plan.steps().filter_map(|step| match step {
+        Step::Apply {
+            desired, create, ..
+        } => {
+            let verb = if *create { "create" } else { "change" };
+            Some(format!(
+                "{verb} {}",
+                desired.name.trim_start_matches("calico-0-")
+            ))
+        }
+        Step::Delete { name, .. } => {
+            Some(format!("delete {}", name.trim_start_matches("calico-0-")))
+        }
+        Step::Annotate { changes, .. } => {
+            let of_calico = changes
+                .iter()
+                .filter(|change| change.field.starts_with("projectcalico.org/"));
+            let fields: Vec<String> = of_calico
+                .map(|change| {
+                    format!(
+                        "{}={}",
+                        change.field.trim_start_matches("projectcalico.org/"),
+                        change.to.as_deref().unwrap_or("-")
+                    )
+                })
+                .collect();
+            (!fields.is_empty()).then(|| fields.join(" "))
+        }
+        other => panic!("{other:?}"),
+    });
+    steps.collect::<Vec<_>>().join(", ")
+}
+
+fn applied_in(plan: &Plan) -> String {
+    let told = plan.steps().find_map(|step| match step {
+        Step::Annotate { annotations, .. } => annotations.get(ANNOTATION_APPLIED)?.clone(),
+        _ => None,
+    });
+    told.expect("every change is recorded")
+}
+
+#[test]
+fn two_peers_for_one_session_never_wait_for_each_other() {
+    let options = json!({"global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]"});
+    let node = claimed_by("calico/9", "worker/0", "calico", "m");
+    let peers = [
+        peer("calico-9-10.0.0.1", "node-a", 64512),
+        peer("calico-9-10.0.0.7", "node-a", 64512),
+    ];
+    let before: UnitName = "calico/9".parse().unwrap();
+    let found = FoundOfUnit {
+        node: &node,
+        peers: &peers,
+        predecessor: Some(&before),
+    };
+    let plan = planned_as_far_as(RolloutStep::Add, &options, &found).unwrap();
+    assert_eq!(in_short(&plan), "create 10.0.0.1, delete calico-9-10.0.0.1");
+    assert!(applied_in(&plan).ends_with("add 7 left remove"));
 }

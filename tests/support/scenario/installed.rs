@@ -35,7 +35,7 @@ pub fn server(scenario: &Scenario, mode: Option<Mode>) -> ApiServer {
             server.set_enforce_int32(scenario.int32);
             if installed {
                 let applied = async { apply(&server.client(), &documents(scenario)).await };
-                runtime().block_on(applied);
+                runtime(false).block_on(applied);
                 if scenario.recorded {
                     add_record(&server, scenario);
                 }
@@ -64,7 +64,7 @@ fn add_record(server: &ApiServer, scenario: &Scenario) {
     record.insert("metadata".to_owned(), metadata);
     let document = Document::new(Value::Object(record)).expect("a ConfigMap");
     let applied = async { apply(&server.client(), &[document]).await };
-    runtime().block_on(applied);
+    runtime(false).block_on(applied);
 }
 
 /// The documents this charm would have applied for a scenario: its options, and the subnets of all its units.

@@ -155,9 +155,9 @@ impl Juju {
             self.next(unit);
         }
         let event: Event = possible(self.model().event(unit, hook));
+        let asks = asks_for_its_network(&event);
         let tools = possible(ModelTools::begin(&self.model, unit, event));
-        let teardown = hook.parse().is_ok_and(Hook::is_teardown);
-        if let Some(answer) = self.network_get.get(unit).filter(|_| !teardown) {
+        if let Some(answer) = self.network_get.get(unit).filter(|_| asks) {
             let output = ToolOutput {
                 code: 0,
                 stdout: answer.to_string(),
@@ -268,4 +268,12 @@ fn databags(model: &JujuModel, unit: &str) -> Databags {
         (!data.is_empty()).then_some((endpoint, data))
     };
     model.relations().filter_map(own).collect()
+}
+
+/// Whether the hook looks for the unit's addresses.
+fn asks_for_its_network(event: &Event) -> bool {
+    let of_another_unit =
+        matches!(event, Event::Relation { endpoint, remote: Some(_), .. } if endpoint == "fabric");
+    let teardown = event.name().parse().is_ok_and(Hook::is_teardown);
+    !teardown && !of_another_unit
 }

@@ -106,7 +106,7 @@ impl World {
             juju: Juju::new(),
             server,
             machines: BTreeMap::new(),
-            runtime: runtime(),
+            runtime: runtime(elsewhere.is_some()),
             story: String::new(),
             show: scenario.show,
             elsewhere,
@@ -142,6 +142,9 @@ impl World {
             .clone()
             .unwrap_or_else(|| world.on_all("config-changed"));
         world.run_all(&hooks);
+        if scenario.hooks.is_none() {
+            world.answer_bells();
+        }
         for step in &scenario.then {
             world.step(step);
         }
@@ -211,6 +214,29 @@ impl World {
         };
         let hooks = step.hooks.clone().unwrap_or_else(|| self.on_all(hook));
         self.run_all(&hooks);
+        if step.hooks.is_none() {
+            self.answer_bells();
+        }
+    }
+
+    /// Runs the hooks that the leader has woken the units for, until nobody is woken any more. The leader's own hook, in
+    /// which it waits for the others, comes when they are done.
+    pub fn answer_bells(&mut self) {
+        let units = self.juju.units();
+        let Some((leader, others)) = units.split_first() else {
+            return;
+        };
+        loop {
+            for unit in others {
+                while let Some(hook) = self.juju.next(unit) {
+                    self.run(unit, &hook);
+                }
+            }
+            let Some(hook) = self.juju.next(leader) else {
+                break;
+            };
+            self.run(leader, &hook);
+        }
     }
 
     /// One hook on every unit, the leader first.
@@ -261,6 +287,7 @@ impl World {
             host: &self.machines[unit],
             access,
         };
+        let earlier = self.juju.status(unit);
         let hook_kind = hook.parse().unwrap_or_else(|error| panic!("{error}"));
         let result = self
             .runtime
@@ -274,7 +301,10 @@ impl World {
             Err(error) => format!("FAILED: {error}"),
         };
         let status = if status == "gone" { before } else { status };
-        let _ = writeln!(self.story, "{unit} {hook}: {status}");
+        let is_nothing = hook == "fabric-relation-changed" && log.is_empty() && status == earlier;
+        if !is_nothing {
+            let _ = writeln!(self.story, "{unit} {hook}: {status}");
+        }
         for line in &log {
             let _ = writeln!(self.story, "  {line}");
         }
@@ -379,9 +409,11 @@ impl World {
     }
 }
 
-fn runtime() -> Runtime {
+/// In this process time passes only when everybody waits; a real cluster takes its own.
+fn runtime(is_real: bool) -> Runtime {
     Builder::new_current_thread()
         .enable_all()
+        .start_paused(!is_real)
         .build()
         .expect("a runtime needs no more than the process has")
 }

@@ -1,0 +1,331 @@
+//! How far a change may go: what the record allows this unit, and what the leader writes there. Performs IO only to ask
+//! for IPAM blocks before a first configuration, and for the other units' Nodes while it waits for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::observe::Observed;
+use super::reconcile::{Stop, Work};
+use super::{API_DEADLINE, Report, sweep};
+use crate::cluster::{ApiError, Kubernetes, Mode, list_blocks};
+use crate::host::Host;
+use crate::juju::HookTools;
+use crate::juju::tools::is_leader;
+use crate::model::{AsNumber, ClusterIntent, UnitName};
+use crate::plan::{Allowance, Live, Plan, Step, holds_workloads, plan_apply};
+use crate::render::{
+    ANNOTATION_APPLICATION, ANNOTATION_APPLIED, ANNOTATION_MODEL, ANNOTATION_ROLLOUT,
+    ANNOTATION_UNIT, bgp_configuration,
+};
+use crate::rollout::{
+    Applied, Decision, Permission, Record, RolloutStep, Situation, Wait, decide, permission,
+};
+use crate::status::Status;
+
+/// How long the leader's hook waits for the others: Juju runs one hook at a time on a machine, and the principal's must
+/// not stall.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two looks at the others' Nodes.
+const LOOK: Duration = Duration::from_secs(1);
+/// What is left of a hook's time when it stops waiting: enough to write the next step.
+const RESERVE: Duration = Duration::from_secs(5);
+
+/// How far the change is, as a hook of the leader leaves it.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// What is allowed, and what keeps it from going on.
+    pub decision: Decision,
+    /// Whether the mesh is on although it is to be off.
+    pub mesh_stays: bool,
+    /// Whether this unit itself has something to do in what is allowed from now on.
+    pub own_part_is_due: bool,
+}
+
+impl Progress {
+    /// What the leader's status says while the change waits.
+    fn status(&self) -> Option<Status> {
+        let what = if self.mesh_stays {
+            "mesh stays on until".to_owned()
+        } else {
+            format!("rollout stays at {} until", self.decision.record.step)
+        };
+        let text = match self.decision.wait.as_ref()? {
+            Wait::Members => format!("{what} Juju has told of every unit"),
+            Wait::Units(units) => {
+                let done = match self.decision.record.step {
+                    RolloutStep::Add => "its peers",
+                    RolloutStep::Set => "its numbers",
+                    RolloutStep::Unset | RolloutStep::Remove => "followed",
+                };
+                format!("{what} {} has {done}", first_of(units))
+            }
+            Wait::Sessions(units) => format!("{what} the sessions of {} are up", first_of(units)),
+        };
+        Some(Status::waiting(text))
+    }
+}
+
+/// `calico/3 (+4 more)`.
+fn first_of(units: &BTreeSet<UnitName>) -> String {
+    let mut all = units.iter();
+    let first = all.next().map(ToString::to_string).unwrap_or_default();
+    match all.count() {
+        0 => first,
+        more => format!("{first} (+{more} more)"),
+    }
+}
+
+/// The record as it stands.
+pub(super) fn record_on(configuration: Option<&Live>) -> Option<Record> {
+    let text = configuration?.kept_annotation(ANNOTATION_ROLLOUT)?;
+    text.parse().ok()
+}
+
+/// Whether the mesh is on: Calico's default without the field, and without the object
+/// (`confd/pkg/backends/calico/client.go`).
+fn mesh_is_on(configuration: Option<&Live>) -> bool {
+    let field = configuration.and_then(|live| live.spec("nodeToNodeMeshEnabled"));
+    field.and_then(Value::as_bool) != Some(false)
+}
+
+/// AS number of the nodes that have none of their own; Calico's default where nothing says.
+fn as_number_in_effect(configuration: Option<&Live>) -> AsNumber {
+    let field = configuration.and_then(|live| live.spec("asNumber"));
+    let number = field.and_then(Value::as_i64);
+    let number = number.and_then(|number| AsNumber::from_integer(number).ok());
+    number.unwrap_or(AsNumber::DEFAULT)
+}
+
+/// What a hook knows of a change before it plans.
+pub(super) struct Ahead {
+    /// The record as it stands.
+    record: Option<Record>,
+    /// A generation that no record has had.
+    generation: String,
+    /// Whether there is no traffic yet that could be cut.
+    is_fresh: bool,
+    /// How far this unit may go.
+    pub(super) allowance: Allowance,
+}
+
+/// BGPConfiguration's write, before the unit's own or after them.
+#[derive(Default)]
+pub(super) struct ConfigurationSteps {
+    pub(super) early: Option<Step>,
+    pub(super) late: Option<Step>,
+}
+
+impl<T: HookTools, H: Host> Work<'_, T, H> {
+    /// How far a change may go, and this unit with it. A leader that begins a change writes its record before anything
+    /// else, so its own part counts from there.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub(super) async fn ahead(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        observed: &Observed,
+    ) -> Result<Ahead, Stop> {
+        let configuration = observed.configuration.as_ref();
+        let generation = configuration.map_or_else(
+            || format!("n{}", observed.node.resource_version()),
+            |live| live.resource_version().to_owned(),
+        );
+        let is_fresh = self.juju.leader && self.is_fresh(kubernetes, mode, configuration).await?;
+        let mut ahead = Ahead {
+            record: record_on(configuration),
+            generation,
+            is_fresh,
+            allowance: Allowance {
+                permission: Permission::all(),
+                as_number: as_number_in_effect(configuration),
+            },
+        };
+        let digest = self.intent.order_digest();
+        let record = if self.juju.leader {
+            Some(self.decision(&ahead, &BTreeMap::new()).record)
+        } else {
+            ahead.record.clone()
+        };
+        ahead.allowance.permission = permission(record.as_ref(), digest, self.config.rollout);
+        Ok(ahead)
+    }
+
+    /// Whether nothing has been configured and no pod has an address yet, so that there is nothing to cut.
+    async fn is_fresh(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        configuration: Option<&Live>,
+    ) -> Result<bool, ApiError> {
+        if configuration.is_some() {
+            return Ok(false);
+        }
+        match list_blocks(kubernetes, mode).await {
+            Ok(blocks) => Ok(!blocks.iter().any(holds_workloads)),
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the leader writes to BGPConfiguration, with the record of how far the change may go.
+    pub(super) fn configuration_steps(
+        &self,
+        observed: &Observed,
+        nodes: &[Live],
+        unit_plan: &Plan,
+        ahead: &Ahead,
+        report: &mut Report,
+    ) -> ConfigurationSteps {
+        let live = observed.configuration.as_ref();
+        let own = applied_by(unit_plan).or_else(|| applied_on(&observed.node));
+        let mut applied = self.applied(nodes);
+        applied.extend(own.clone().map(|own| (self.identity.unit.clone(), own)));
+        let decision = self.decision(ahead, &applied);
+        let intent = ClusterIntent::new(self.config);
+        let step = decision.record.step;
+        let mesh_is_on = mesh_is_on(live);
+        let still_needed = mesh_is_on && step < RolloutStep::Unset;
+        let mesh = intent.node_to_node_mesh() || still_needed;
+        let as_number = if step < RolloutStep::Set {
+            as_number_in_effect(live)
+        } else {
+            intent.as_number()
+        };
+        let desired = bgp_configuration(&intent, &self.identity.owner);
+        let desired = desired.on_the_way(mesh, as_number, &decision.record);
+        let advances = ahead.record.as_ref().is_some_and(|record| {
+            record.digest == decision.record.digest && record.step < decision.record.step
+        });
+        let record = &decision.record;
+        let own_part_is_due = own.is_some_and(|own| {
+            own.generation != record.generation || own.left.iter().any(|left| *left <= step)
+        });
+        report.rollout = Some(Progress {
+            mesh_stays: mesh && !intent.node_to_node_mesh(),
+            own_part_is_due,
+            decision,
+        });
+        let write = plan_apply(desired, live);
+        if advances || (mesh_is_on && !mesh) {
+            ConfigurationSteps {
+                late: write,
+                ..ConfigurationSteps::default()
+            }
+        } else {
+            ConfigurationSteps {
+                early: write,
+                ..ConfigurationSteps::default()
+            }
+        }
+    }
+
+    fn decision(&self, ahead: &Ahead, applied: &BTreeMap<UnitName, Applied>) -> Decision {
+        decide(&Situation {
+            digest: self.intent.order_digest(),
+            rollout: self.config.rollout,
+            record: ahead.record.as_ref(),
+            generation: &ahead.generation,
+            is_fresh: ahead.is_fresh,
+            members: self.members().as_ref(),
+            applied,
+        })
+    }
+
+    /// Every unit there is, once Juju has told of all.
+    fn members(&self) -> Option<BTreeSet<UnitName>> {
+        let membership = self.juju.membership.as_ref();
+        let complete = membership.filter(|membership| membership.is_complete())?;
+        let units = complete.units.iter();
+        Some(units.filter_map(|unit| unit.parse().ok()).collect())
+    }
+
+    /// How far the units say they are, each on its Node.
+    fn applied(&self, nodes: &[Live]) -> BTreeMap<UnitName, Applied> {
+        let owner = &self.identity.owner;
+        let ours = |node: &&Live| {
+            node.annotation(ANNOTATION_APPLICATION) == Some(&owner.application)
+                && node.annotation(ANNOTATION_MODEL) == Some(&owner.model)
+        };
+        let told = nodes.iter().filter(ours).filter_map(|node| {
+            let unit = node.annotation(ANNOTATION_UNIT)?.parse().ok()?;
+            Some((unit, applied_on(node)?))
+        });
+        told.collect()
+    }
+
+    /// Waits for units that have not done the present step, as long as a hook may.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub(super) async fn wait_for_units(
+        &self,
+        kubernetes: &Kubernetes,
+        progress: &Progress,
+    ) -> Result<bool, ApiError> {
+        let Some(Wait::Units(lagging)) = &progress.decision.wait else {
+            return Ok(false);
+        };
+        let record = &progress.decision.record;
+        let ends = tokio::time::Instant::now() + PATIENCE;
+        let has_time = || {
+            let hook = API_DEADLINE.saturating_sub(self.juju.asked.elapsed());
+            hook > RESERVE && tokio::time::Instant::now() < ends
+        };
+        while has_time() {
+            tokio::time::sleep(LOOK).await;
+            let applied = self.applied(&sweep::nodes(kubernetes).await?);
+            let has_done = |unit: &UnitName| {
+                let done = |applied: &Applied| {
+                    applied.has_done(&record.digest, &record.generation, record.step)
+                };
+                applied.get(unit).is_some_and(done)
+            };
+            if lagging.iter().all(has_done) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Asks again whether this unit leads. What a hook writes for all units carries the versions it has read; asked after
+    /// the reading, Juju's answer, which is good for 30 s, is newer than whatever an earlier leader wrote, and a later
+    /// leader's write makes this one's fail.
+    ///
+    /// # Errors
+    /// When another unit leads by now.
+    pub(super) async fn still_leads(&self) -> Result<(), Stop> {
+        match is_leader(self.surroundings.tools).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Stop::Status(Status::waiting(
+                "Waiting: another unit leads by now",
+            ))),
+            Err(error) => Err(Stop::Status(Status::waiting(format!(
+                "Waiting for Juju: {error}"
+            )))),
+        }
+    }
+}
+
+/// Says what a change waits for, unless something else is in the way.
+pub(super) fn tell(report: &mut Report) {
+    if let Some(status) = report.rollout.as_ref().and_then(Progress::status) {
+        report.progress(status);
+    }
+}
+
+fn applied_on(node: &Live) -> Option<Applied> {
+    node.annotation(ANNOTATION_APPLIED)?.parse().ok()
+}
+
+/// How far this unit will be once its plan is carried out.
+fn applied_by(plan: &Plan) -> Option<Applied> {
+    let told = plan.steps().find_map(|step| match step {
+        Step::Annotate { annotations, .. } => annotations.get(ANNOTATION_APPLIED)?.clone(),
+        _ => None,
+    });
+    told?.parse().ok()
+}

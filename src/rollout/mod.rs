@@ -1,0 +1,26 @@
+//! A change of the fabric, step by step across all units, so that no traffic is cut on the way. Pure.
+//!
+//! The cluster holds the truth: what the leader allows is written on BGPConfiguration `default` ([`Record`]), which every
+//! unit reads in every hook, and what a unit has done on its own Node ([`Applied`]). There is no state file and no latch: a
+//! hook that comes after a crash reads both and goes on. The relation only wakes the others up.
+//!
+//! | step | every unit | the leader, in the write that allows the step |
+//! |---|---|---|
+//! | `add` | BGPPeers that are missing; the AS number in effect where numbers are to be annotated | the mesh, where it is to be on |
+//! | `set` | AS numbers of BGPPeers in place; AS number and cluster ID of the Node | `asNumber` |
+//! | `unset` | the cluster ID, where it is no longer wanted | the mesh, where it is to be off |
+//! | `remove` | BGPPeers and AS numbers that are no longer wanted | |
+//!
+//! A step is allowed once every unit has done the one before. So a hook that was slow, with options of before, has ended
+//! on every unit before anything is taken away: Juju runs one hook at a time on a unit, and only a hook that has seen the
+//! present record acknowledges it. The generation tells a record from an older one of the same options.
+
+mod advance;
+mod applied;
+mod record;
+mod step;
+
+pub use advance::{Decision, Situation, Wait, decide};
+pub use applied::Applied;
+pub use record::{Permission, Record, permission};
+pub use step::RolloutStep;
