@@ -275,8 +275,36 @@ impl Checked<'_> {
         Reach {
             node_pairs: (nodes.pairs, nodes.good),
             router_pairs: (routers.pairs, routers.good),
-            nodes: self.verdict(&nodes),
-            routers: peering.contains(&true).then(|| self.verdict(&routers)),
+            nodes: self.verdict(&nodes, self.why_no_nodes()),
+            routers: peering
+                .contains(&true)
+                .then(|| self.verdict(&routers, Some(self.why_no_routers()))),
+        }
+    }
+
+    /// Why there would be no pairs of nodes to judge; `None` where there are no two nodes.
+    fn why_no_nodes(&self) -> Option<&'static str> {
+        let two_have = |family| {
+            let nodes = self.topology.nodes.iter();
+            let having = nodes.filter(|node| node.address(family).is_some());
+            having.count() > 1
+        };
+        let mut families = self.planes.iter().map(|plane| plane.family);
+        (self.topology.nodes.len() > 1).then(|| {
+            if families.any(two_have) {
+                "no pool gives addresses to pods on these nodes"
+            } else {
+                "no two nodes have addresses of a pool's family"
+            }
+        })
+    }
+
+    /// Why there would be no pairs of a node and a router to judge.
+    fn why_no_routers(&self) -> &'static str {
+        if self.planes.iter().any(|plane| !self.is_vxlan(plane)) {
+            "no router is peered with in a family that pods have addresses of"
+        } else {
+            "pods' packets travel in VXLAN, and nothing here says whether routers ought to know the way to pods"
         }
     }
 
@@ -327,7 +355,8 @@ impl Checked<'_> {
         tally
     }
 
-    fn verdict(&self, tally: &Tally) -> Verdict {
+    /// The verdict; `none` says why where there are no pairs though there are speakers for them.
+    fn verdict(&self, tally: &Tally, none: Option<&str>) -> Verdict {
         if self.sessions.truncated {
             return Verdict::NotModelled("there are too many sessions to list".to_owned());
         }
@@ -355,6 +384,9 @@ impl Checked<'_> {
         }
         if let Some((computed, all)) = tally.left_out {
             return Verdict::NotModelled(format!("checked {computed} of {all} classes of nodes"));
+        }
+        if let Some(why) = none.filter(|_| tally.pairs == 0) {
+            return Verdict::NotModelled(why.to_owned());
         }
         if self.assumptions.is_empty() {
             Verdict::Proved

@@ -96,6 +96,52 @@ fn a_mesh_over_two_subnets_learns_and_does_not_deliver() {
     }
 }
 
+const ROUTER: (&str, &str) = (
+    "global-bgp-peers",
+    "[{address: 10.0.0.1, as-number: 64600}]",
+);
+
+fn not_modelled(verdict: Option<&Verdict>) -> &str {
+    let Some(Verdict::NotModelled(why)) = verdict else {
+        panic!("{verdict:?}");
+    };
+    why
+}
+
+#[test]
+fn what_routers_know_of_vxlan_is_not_proved() {
+    let topology = fabric(&[("vxlan", "Always"), ROUTER], &FIVE);
+    let reach = check(&topology, Budget::COMMAND).reach;
+    assert_eq!(reach.node_pairs, (20, 20));
+    assert_eq!(reach.router_pairs, (0, 0));
+    let why = not_modelled(reach.routers.as_ref());
+    assert!(why.contains("VXLAN"), "{why}");
+}
+
+#[test]
+fn without_a_pool_of_the_nodes_family_nothing_is_proved() {
+    let topology = fabric(&[("cidr", "fd00:c::/112"), ROUTER], &FIVE);
+    let reach = check(&topology, Budget::COMMAND).reach;
+    assert_eq!(reach.node_pairs, (0, 0));
+    let why = not_modelled(Some(&reach.nodes));
+    assert_eq!(why, "no two nodes have addresses of a pool's family");
+    let why = not_modelled(reach.routers.as_ref());
+    assert!(why.starts_with("no router is peered with"), "{why}");
+    // One node has nobody to reach, whatever its family.
+    let topology = fabric(&[("cidr", "fd00:c::/112")], &FIVE[..1]);
+    let reach = check(&topology, Budget::COMMAND).reach;
+    assert_eq!(reach.nodes, Verdict::Proved);
+}
+
+#[test]
+fn pools_for_no_node_prove_nothing() {
+    let mut topology = fabric(&[], &FIVE);
+    topology.pools[0].nodes = Some(Vec::new());
+    let reach = check(&topology, Budget::COMMAND).reach;
+    let why = not_modelled(Some(&reach.nodes));
+    assert_eq!(why, "no pool gives addresses to pods on these nodes");
+}
+
 #[test]
 fn a_router_of_two_subnets_carries_between_them() {
     let peers = "{10.0.0.0/24: [{address: 10.0.0.1, as-number: 64512}], 10.0.1.0/24: [{address: 10.0.1.1, as-number: 64512}]}";
