@@ -11,10 +11,11 @@ mod tests;
 mod typos;
 
 use super::classes::ClassId;
+use super::facts::Facts;
 use super::finding::{Finding, Severity};
 use super::reach::Fate;
+use super::rules;
 use super::rules::wording::{counted, few, grouped, speaker, speakers};
-use super::rules::{self, Facts};
 use super::topology::Origin;
 use candidates::{Candidates, Repair};
 use edit::State;

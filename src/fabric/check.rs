@@ -3,12 +3,13 @@
 use super::blame::blame;
 use super::classes::{ClassId, Classes};
 use super::derive::derive;
+use super::facts::{Doubt, Facts, Outcome, PeeringRouters};
 use super::finding::{Code, Finding, Severity};
 use super::forward::{Best, Forwarding, Gateways, Next, best};
 use super::graph::Graph;
 use super::propagate::{Budget, Routes};
 use super::reach::{Assumption, Fate, Hop, Plane, Reach, Verdict};
-use super::rules::{self, Facts};
+use super::rules;
 use super::session::{Sessions, Speaker, Status};
 use super::topology::{Backend, Peering, Pool, Topology};
 use crate::model::{Encapsulation, Family};
@@ -46,12 +47,7 @@ pub fn check(topology: &Topology, budget: Budget) -> Checked<'_> {
     let sessions = derive(topology);
     let classes = Classes::new(topology, &sessions);
     let mut checked = check_by_classes(topology, sessions, classes, budget);
-    let facts = Facts {
-        topology: checked.topology,
-        sessions: &checked.sessions,
-        classes: &checked.classes,
-        planes: &checked.planes,
-    };
+    let facts = checked.facts();
     let mut findings = rules::findings(&facts);
     let repeats = u32::try_from(budget.repeats(checked.work)).unwrap_or(u32::MAX);
     blame(&facts, &mut findings, repeats);
@@ -263,22 +259,42 @@ struct Tally {
     good: u64,
     /// Failing cells: plane, origin, at.
     bad: Vec<(usize, ClassId, ClassId)>,
+    /// Why some pairs may be failing or not.
+    doubt: Option<Doubt>,
     left_out: Option<(usize, usize)>,
 }
 
+impl Tally {
+    fn add(&mut self, cell: (usize, ClassId, ClassId), pairs: u64, outcome: Outcome) {
+        match outcome {
+            Outcome::NotDue => return,
+            Outcome::Arrives => self.good += pairs,
+            Outcome::Lost => self.bad.push(cell),
+            Outcome::Open(doubt) => self.doubt = Some(doubt),
+        }
+        self.pairs += pairs;
+    }
+}
+
 impl Checked<'_> {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            topology: self.topology,
+            sessions: &self.sessions,
+            classes: &self.classes,
+            planes: &self.planes,
+        }
+    }
+
     fn judge(&self) -> Reach {
-        let nodes = self.tally(|_, class| !self.classes.class(class).router);
-        let peering: Vec<bool> = self.peering_routers();
-        // What routers hear of VXLAN pools is the operator's choice: nodes reach each other without them.
-        let routers = self.tally(|plane, class| peering[class as usize] && !self.is_vxlan(plane));
+        let (nodes, routers) = self.tally();
+        let mut far = self.sessions.sessions.iter().map(|one| one.far.speaker);
+        let has_routers = far.any(|speaker| speaker >= self.sessions.nodes);
         Reach {
             node_pairs: (nodes.pairs, nodes.good),
             router_pairs: (routers.pairs, routers.good),
             nodes: self.verdict(&nodes, self.why_no_nodes()),
-            routers: peering
-                .contains(&true)
-                .then(|| self.verdict(&routers, Some(self.why_no_routers()))),
+            routers: has_routers.then(|| self.verdict(&routers, Some(self.why_no_routers()))),
         }
     }
 
@@ -301,58 +317,38 @@ impl Checked<'_> {
 
     /// Why there would be no pairs of a node and a router to judge.
     fn why_no_routers(&self) -> &'static str {
-        if self.planes.iter().any(|plane| !self.is_vxlan(plane)) {
+        let facts = self.facts();
+        if self.planes.iter().any(|plane| !facts.is_vxlan(plane)) {
             "no router is peered with in a family that pods have addresses of"
         } else {
             "pods' packets travel in VXLAN, and nothing here says whether routers ought to know the way to pods"
         }
     }
 
-    fn is_vxlan(&self, plane: &Plane) -> bool {
-        plane.pools.first().is_some_and(|index| {
-            let pool = &self.topology.pools[*index as usize];
-            matches!(pool.encapsulation, Encapsulation::Vxlan(_))
-        })
-    }
-
-    /// Which classes are routers that a session is meant for.
-    fn peering_routers(&self) -> Vec<bool> {
-        let mut found = vec![false; self.classes.len()];
-        for session in &self.sessions.sessions {
-            if session.far.speaker >= self.sessions.nodes {
-                found[self.classes.of(session.far.speaker) as usize] = true;
-            }
-        }
-        found
-    }
-
-    fn tally(&self, counts: impl Fn(&Plane, ClassId) -> bool) -> Tally {
-        let mut tally = Tally::default();
+    /// What reaches nodes, and what reaches routers.
+    fn tally(&self) -> (Tally, Tally) {
+        let facts = self.facts();
+        let (mut nodes, mut routers) = (Tally::default(), Tally::default());
         for (index, plane) in self.planes.iter().enumerate() {
             let (computed, all) = plane.progress();
             if computed < all {
-                tally.left_out = Some((computed, all));
+                nodes.left_out = Some((computed, all));
+                routers.left_out = nodes.left_out;
             }
-            for (origin, _) in self.classes.iter() {
-                if !plane.is_computed(origin) {
-                    continue;
-                }
-                for (at, _) in self.classes.iter().filter(|(at, _)| counts(plane, *at)) {
-                    // Where one end has no address of the family there is nothing to reach: F092 tells.
-                    if plane.fate(origin, at) == Fate::NoAddress {
-                        continue;
-                    }
-                    let pairs = self.classes.pairs(at, origin);
-                    tally.pairs += pairs;
-                    if pairs == 0 || plane.fate(origin, at).arrives() {
-                        tally.good += pairs;
+            let peering = PeeringRouters::new(&facts, plane.family);
+            let origins = self.classes.iter().map(|(origin, _)| origin);
+            for origin in origins.filter(|origin| plane.is_computed(*origin)) {
+                for (at, pairs, outcome) in facts.outcomes(plane, origin, &peering) {
+                    let tally = if self.classes.class(at).router {
+                        &mut routers
                     } else {
-                        tally.bad.push((index, origin, at));
-                    }
+                        &mut nodes
+                    };
+                    tally.add((index, origin, at), pairs, outcome);
                 }
             }
         }
-        tally
+        (nodes, routers)
     }
 
     /// The verdict; `none` says why where there are no pairs though there are speakers for them.
@@ -363,16 +359,15 @@ impl Checked<'_> {
         if self.topology.backend == Backend::None {
             return Verdict::NotModelled("Calico has no backend that moves packets".to_owned());
         }
+        let unknown = self.topology.pools.is_empty();
+        if unknown && tally.good < tally.pairs {
+            return Verdict::NotModelled(Doubt::PoolsUnknown.sentence().to_owned());
+        }
         let walked = tally.bad.iter().take(WALKED).map(|(plane, origin, at)| {
             let way = self.way(&self.planes[*plane], *origin, *at);
             (way.len(), *plane, *origin, *at, way)
         });
         let shortest = walked.min_by_key(|(length, ..)| *length);
-        if shortest.is_some() && self.topology.pools.is_empty() {
-            return Verdict::NotModelled(
-                "nothing here says which pools there are, and without encapsulation not every packet arrives".to_owned(),
-            );
-        }
         if let Some((_, plane, origin, at, way)) = shortest {
             let to = self.classes.class(origin).first();
             return Verdict::Refuted {
@@ -384,6 +379,9 @@ impl Checked<'_> {
         }
         if let Some((computed, all)) = tally.left_out {
             return Verdict::NotModelled(format!("checked {computed} of {all} classes of nodes"));
+        }
+        if let Some(doubt) = tally.doubt {
+            return Verdict::NotModelled(doubt.sentence().to_owned());
         }
         if let Some(why) = none.filter(|_| tally.pairs == 0) {
             return Verdict::NotModelled(why.to_owned());
@@ -406,13 +404,7 @@ impl Checked<'_> {
     /// equally good, the one that does not arrive; empty where it takes too long to find.
     #[must_use]
     pub fn way(&self, plane: &Plane, origin: ClassId, at: ClassId) -> Vec<Hop> {
-        let facts = Facts {
-            topology: self.topology,
-            sessions: &self.sessions,
-            classes: &self.classes,
-            planes: &self.planes,
-        };
-        way(&facts, plane, origin, at)
+        way(&self.facts(), plane, origin, at)
     }
 
     /// The findings of one severity.

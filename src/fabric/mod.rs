@@ -19,6 +19,7 @@ mod classes;
 mod compare;
 mod derive;
 pub mod draw;
+mod facts;
 mod filter;
 mod finding;
 mod forward;

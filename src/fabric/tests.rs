@@ -134,6 +134,36 @@ fn without_a_pool_of_the_nodes_family_nothing_is_proved() {
 }
 
 #[test]
+fn what_filters_keep_from_routers_is_neither_proved_nor_refuted() {
+    let mut topology = fabric(&[ROUTER], &FIVE);
+    let reject = FilterRule {
+        action: FilterAction::Reject,
+        network: None,
+        prefix_length: None,
+        unmodelled: None,
+    };
+    let mut filter = Filter {
+        name: "quiet".to_owned(),
+        ..Filter::default()
+    };
+    filter.export[0].push(reject);
+    for peering in &mut topology.peerings {
+        let extra = peering.extra.get_or_insert_default();
+        extra.filters.push("quiet".to_owned());
+    }
+    topology.filters.push(filter);
+    let checked = check(&topology, Budget::COMMAND);
+    assert_eq!(checked.reach.router_pairs, (5, 0));
+    let why = not_modelled(checked.reach.routers.as_ref());
+    assert!(why.starts_with("BGPFilters keep routes"), "{why}");
+    assert_eq!(checked.of_severity(Severity::Error).count(), 0);
+    // A filter that is not there holds nothing back.
+    topology.filters.clear();
+    let reach = check(&topology, Budget::COMMAND).reach;
+    assert_eq!(reach.router_pairs, (5, 5));
+}
+
+#[test]
 fn pools_for_no_node_prove_nothing() {
     let mut topology = fabric(&[], &FIVE);
     topology.pools[0].nodes = Some(Vec::new());

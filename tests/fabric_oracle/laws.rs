@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use calico_charm::fabric::{
-    Address, Budget, Checked, Classes, Fate, Scope, Speaker, Target, Topology, Verdict,
-    check_by_classes, derive,
+    Address, Budget, Checked, Classes, Fate, Filter, FilterAction, FilterRule, Scope, Severity,
+    Speaker, Target, Topology, Verdict, check, check_by_classes, derive,
 };
 use calico_charm::model::Family;
 use proptest::prelude::*;
@@ -148,8 +148,92 @@ fn mirror(topology: &Topology) -> Topology {
     other
 }
 
+/// What drafts leave out and the check still has to make sense of.
+#[derive(Debug, Clone)]
+struct Oddity {
+    /// Which peerings have a filter that lets nothing pass, by their place.
+    filtered: u16,
+    /// Whether it is for what comes in.
+    import: bool,
+    pools_known: bool,
+    exported: bool,
+    /// Which nodes the first pool is for, by their place.
+    selected: Option<u16>,
+}
+
+fn oddity() -> impl Strategy<Value = Oddity> {
+    let filtered = prop_oneof![2 => Just(0), 1 => any::<u16>()];
+    let selected = prop_oneof![4 => Just(None), 1 => any::<u16>().prop_map(Some)];
+    let often = || prop::bool::weighted(0.8);
+    (filtered, any::<bool>(), often(), often(), selected).prop_map(
+        |(filtered, import, pools_known, exported, selected)| Oddity {
+            filtered,
+            import,
+            pools_known,
+            exported,
+            selected,
+        },
+    )
+}
+
+impl Oddity {
+    fn happen_to(&self, topology: &mut Topology) {
+        let nothing = || FilterRule {
+            action: FilterAction::Reject,
+            network: None,
+            prefix_length: None,
+            unmodelled: None,
+        };
+        let mut filter = Filter {
+            name: "nothing".to_owned(),
+            ..Filter::default()
+        };
+        let rules = if self.import {
+            &mut filter.import
+        } else {
+            &mut filter.export
+        };
+        *rules = [vec![nothing()], vec![nothing()]];
+        topology.filters.push(filter);
+        for (index, peering) in (0..16).zip(&mut topology.peerings) {
+            if self.filtered >> index & 1 == 1 {
+                let extra = peering.extra.get_or_insert_default();
+                extra.filters.push("nothing".to_owned());
+            }
+        }
+        for pool in &mut topology.pools {
+            pool.exported = self.exported;
+        }
+        if let Some(selected) = self.selected {
+            let count = speaker_of(topology.nodes.len());
+            let nodes = (0..count).filter(|node| selected >> node & 1 == 1);
+            topology.pools[0].nodes = Some(nodes.collect());
+        }
+        if !self.pools_known {
+            topology.pools.clear();
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(cases())]
+
+    #[test]
+    fn what_is_refuted_is_told_as_an_error(draft in draft(10, 3, 7), oddity in oddity()) {
+        let mut topology = draft.topology();
+        oddity.happen_to(&mut topology);
+        let checked = check(&topology, Budget::COMMAND);
+        let errors = checked.of_severity(Severity::Error).count();
+        let reach = &checked.reach;
+        for verdict in [Some(&reach.nodes), reach.routers.as_ref()].into_iter().flatten() {
+            let refuted = matches!(verdict, Verdict::Refuted { .. });
+            prop_assert!(!refuted || errors > 0, "{:?}", verdict);
+        }
+        // What was proved was looked at.
+        let proved = |verdict: &Verdict| matches!(verdict, Verdict::Proved | Verdict::ProvedIf(_));
+        prop_assert!(!proved(&reach.nodes) || reach.node_pairs.0 > 0 || topology.nodes.len() < 2);
+        prop_assert!(!reach.routers.as_ref().is_some_and(proved) || reach.router_pairs.0 > 0);
+    }
 
     #[test]
     fn classes_say_what_the_full_graph_says(draft in draft(24, 3, 9)) {

@@ -6,8 +6,8 @@ mod settings;
 use std::collections::BTreeSet;
 
 use super::super::classes::ClassId;
+use super::super::facts::Facts;
 use super::super::reach::{Fate, Plane};
-use super::super::rules::Facts;
 use super::super::rules::wording::{setting, speaker};
 use super::super::session::Speaker;
 use super::super::topology::{Node, Origin, Router};

@@ -1,7 +1,7 @@
 //! The repairs that findings already stand for.
 
+use super::super::facts::Facts;
 use super::super::finding::{Code, Finding};
-use super::super::rules::Facts;
 use super::super::session::{Speaker, Status};
 use super::super::topology::Origin;
 use super::candidates::Repair;

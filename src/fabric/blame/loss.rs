@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::classes::ClassId;
+use super::super::facts::{Facts, Outcome, PeeringRouters};
 use super::super::reach::{Fate, Plane};
-use super::super::rules::Facts;
-use super::super::rules::dataplane::{encapsulation, is_vxlan};
 use super::super::session::Speaker;
-use crate::model::{Cidr, Encapsulation, Family};
+use crate::model::{Cidr, Encapsulation};
 
 /// How many losses of one origin are looked at; the others are counted.
 const LOOKED_AT: usize = 24;
@@ -47,7 +46,7 @@ pub(super) fn losses(facts: &Facts<'_>) -> Losses {
         ..Losses::default()
     };
     for (index, plane) in facts.planes.iter().enumerate() {
-        let routers = peering_routers(facts, plane.family);
+        let routers = PeeringRouters::new(facts, plane.family);
         let (computed, all) = plane.progress();
         found.complete &= computed == all;
         for (origin, _) in facts.classes.iter() {
@@ -63,18 +62,17 @@ fn of_origin(
     facts: &Facts<'_>,
     (index, plane): (usize, &Plane),
     origin: ClassId,
-    routers: &[bool],
+    routers: &PeeringRouters,
     found: &mut Losses,
 ) {
     let (mut of_nodes, mut of_routers) = (0, 0);
-    for (at, class) in facts.classes.iter() {
-        let pairs = facts.classes.pairs(origin, at);
-        let fate = plane.fate(origin, at);
-        if pairs == 0 || fate.arrives() || !counts(facts, plane, (origin, at), fate, routers) {
+    for (at, pairs, outcome) in facts.outcomes(plane, origin, routers) {
+        if outcome != Outcome::Lost {
             continue;
         }
         found.total += pairs;
-        let looked_at = if class.router {
+        let router = facts.classes.class(at).router;
+        let looked_at = if router {
             &mut of_routers
         } else {
             &mut of_nodes
@@ -85,29 +83,12 @@ fn of_origin(
                 plane: index,
                 origin,
                 at,
-                fate,
-                router: class.router,
+                fate: plane.fate(origin, at),
+                router,
                 pairs,
             });
         }
     }
-}
-
-/// Whether packets ought to arrive there.
-fn counts(
-    facts: &Facts<'_>,
-    plane: &Plane,
-    (origin, at): (ClassId, ClassId),
-    fate: Fate,
-    routers: &[bool],
-) -> bool {
-    if facts.classes.class(at).router {
-        // What routers ought to know of pods in VXLAN, and of blocks that a filter keeps from them, is the operator's.
-        return routers[at as usize] && !is_vxlan(facts.topology, plane) && !has_filters(facts, at);
-    }
-    // F092 has nodes without an address. Without a known pool nobody can say how packets travel.
-    let unknown = encapsulation(facts.topology, plane).is_none();
-    fate != Fate::NoAddress && !(unknown && plane.received(origin, at))
 }
 
 fn routers_know(facts: &Facts<'_>) -> bool {
@@ -124,31 +105,6 @@ fn routers_know(facts: &Facts<'_>) -> bool {
             .filter(|(origin, _)| plane.is_computed(*origin))
             .any(|(origin, _)| routers.iter().any(|router| plane.received(origin, *router)))
     })
-}
-
-/// The routers that a node peers with in a family.
-fn peering_routers(facts: &Facts<'_>, family: Family) -> Vec<bool> {
-    let mut found = vec![false; facts.classes.len()];
-    let sessions = facts.sessions.sessions.iter();
-    for session in sessions.filter(|session| session.family == family) {
-        found[facts.classes.of(session.far.speaker) as usize] = true;
-    }
-    found
-}
-
-fn has_filters(facts: &Facts<'_>, router: ClassId) -> bool {
-    if facts.topology.filters.is_empty() {
-        return false;
-    }
-    let speaker = facts.classes.class(router).first();
-    facts
-        .sessions
-        .sessions
-        .iter()
-        .filter(|session| session.far.speaker == speaker)
-        .filter_map(|session| session.near.cause.peering())
-        .filter_map(|index| facts.topology.extra(index))
-        .any(|extra| !extra.filters.is_empty())
 }
 
 /// What kind of loss it is; tried for a repair in this order.
@@ -245,7 +201,7 @@ impl<'a> Sorter<'a> {
     fn kind(&self, loss: &Loss) -> Kind {
         let plane = &self.facts.planes[loss.plane];
         let received = plane.received(loss.origin, loss.at);
-        let plain = encapsulation(self.facts.topology, plane) == Some(Encapsulation::None);
+        let plain = self.facts.encapsulation(plane) == Some(Encapsulation::None);
         let alone = |class: ClassId| {
             !self.facts.classes.class(class).router && !self.spoken_to[class as usize]
         };

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::super::check::way;
 use super::super::classes::ClassId;
+use super::super::facts::Facts;
 use super::super::mesh::mesh_status;
 use super::super::reach::{Fate, Plane};
-use super::super::rules::Facts;
 use super::super::rules::wording::speaker;
 use super::super::session::{Session, Status};
 use super::super::topology::Node;

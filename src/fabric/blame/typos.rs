@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::rules::Facts;
+use super::super::facts::Facts;
 use super::super::rules::wording::{few, speakers, subnets};
 use super::super::session::Speaker;
 use super::super::topology::{Gives, Idle, IdleKey, Node, Topology};

@@ -5,27 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Facts;
 use super::wording::{few, setting, speakers};
 use crate::fabric::finding::Finding;
-use crate::fabric::reach::Plane;
 use crate::fabric::session::Speaker;
 use crate::fabric::topology::{Backend, Origin, Pool, Topology};
 use crate::model::{Cidr, Encapsulation, Family, TunnelMode};
-
-/// How packets of a plane travel; `None` where no pool is known.
-pub(in crate::fabric) fn encapsulation(
-    topology: &Topology,
-    plane: &Plane,
-) -> Option<Encapsulation> {
-    let first = *plane.pools.first()?;
-    Some(topology.pools.get(first as usize)?.encapsulation)
-}
-
-/// Whether Felix carries the plane's packets from node to node, whatever BGP says.
-pub(in crate::fabric) fn is_vxlan(topology: &Topology, plane: &Plane) -> bool {
-    matches!(
-        encapsulation(topology, plane),
-        Some(Encapsulation::Vxlan(_))
-    )
-}
 
 /// Whether every pool is one that Felix carries: nodes need no BGP then.
 pub(super) fn all_vxlan(topology: &Topology) -> bool {

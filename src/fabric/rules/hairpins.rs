@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::Facts;
-use super::dataplane::is_vxlan;
 use super::propagation::{is_node, origin_of, origins, sides};
 use super::wording::{counted, few, members, speaker, speakers};
 use crate::fabric::classes::ClassId;
@@ -71,11 +70,7 @@ impl Hairpin {
         }
         let behind = members(facts.classes, behind);
         Some(Self {
-            code: if is_vxlan(facts.topology, plane) {
-                86
-            } else {
-                63
-            },
+            code: if facts.is_vxlan(plane) { 86 } else { 63 },
             router: speaker,
             origin: origin?,
             behind,

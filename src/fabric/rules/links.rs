@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Facts;
-use super::dataplane::is_vxlan;
 use crate::fabric::classes::ClassId;
 use crate::fabric::reach::{Fate, Plane};
 use crate::fabric::session::{Speaker, Status};
@@ -80,7 +79,7 @@ pub(super) fn is_lost(facts: &Facts<'_>, origin: Speaker, at: Speaker) -> bool {
 /// Whether `at` has no route to a block of `origin` where it needs one; packets may still get there by a default route.
 pub(super) fn is_unknown(facts: &Facts<'_>, origin: Speaker, at: Speaker) -> bool {
     any_plane(facts, origin, at, |plane, origin, at| {
-        !is_vxlan(facts.topology, plane) && !plane.received(origin, at)
+        !facts.is_vxlan(plane) && !plane.received(origin, at)
     })
 }
 

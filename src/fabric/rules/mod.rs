@@ -21,24 +21,8 @@ mod tests;
 mod unmodelled;
 pub(super) mod wording;
 
-use super::classes::Classes;
+use super::facts::Facts;
 use super::finding::{Code, Finding};
-use super::reach::Plane;
-use super::session::Sessions;
-use super::topology::Topology;
-
-/// What the rules look at.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Facts<'a> {
-    /// What was told.
-    pub topology: &'a Topology,
-    /// What it makes.
-    pub sessions: &'a Sessions,
-    /// The speakers put together.
-    pub classes: &'a Classes,
-    /// Routes and packets, one plane a family and way of encapsulation.
-    pub planes: &'a [Plane],
-}
 
 /// A rule: adds its findings.
 type Rule = fn(&Facts<'_>, &mut Vec<Finding>);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Facts;
-use super::dataplane::is_vxlan;
 use super::wording::{counted, few, members, speaker, speakers, subnets};
 use crate::fabric::classes::ClassId;
 use crate::fabric::filter::{Direction, passes};
@@ -217,11 +216,7 @@ pub(super) fn by_default_route(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     let topology = facts.topology;
-    for plane in facts
-        .planes
-        .iter()
-        .filter(|plane| !is_vxlan(topology, plane))
-    {
+    for plane in facts.planes.iter().filter(|plane| !facts.is_vxlan(plane)) {
         let subnet = |class: ClassId| {
             let first = facts.classes.class(class).first() as usize;
             Some(topology.nodes.get(first)?.address(plane.family)?.subnet)
