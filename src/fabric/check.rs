@@ -277,7 +277,8 @@ impl Tally {
 }
 
 impl Checked<'_> {
-    fn facts(&self) -> Facts<'_> {
+    /// All that is known, for those who look at it further.
+    pub(super) fn facts(&self) -> Facts<'_> {
         Facts {
             topology: self.topology,
             sessions: &self.sessions,

@@ -164,6 +164,27 @@ fn what_filters_keep_from_routers_is_neither_proved_nor_refuted() {
 }
 
 #[test]
+fn a_picture_counts_only_packets_that_ought_to_arrive() {
+    let units = [
+        "10.0.0.2/24",
+        "10.0.0.3/24",
+        "10.0.0.4/24",
+        "10.0.0.5/24",
+        "10.0.1.6/24",
+    ];
+    let mut topology = fabric(&[("cidr", "192.168.0.0/16,fd00:c::/112")], &units);
+    topology.nodes[0].v6 = Some(Address {
+        ip: "fd00::2".parse().unwrap(),
+        subnet: "fd00::/64".parse().unwrap(),
+    });
+    let checked = check(&topology, Budget::COMMAND);
+    let picture = draw::draw(&checked, "calico", draw::Format::Dot);
+    // Only the machine in the other subnet is cut off from all; nobody else has IPv6 to reach the first one's pods by.
+    assert_eq!(picture.matches("1 of 4 nodes").count(), 4, "{picture}");
+    assert_eq!(picture.matches("4 of 4 nodes").count(), 1, "{picture}");
+}
+
+#[test]
 fn pools_for_no_node_prove_nothing() {
     let mut topology = fabric(&[], &FIVE);
     topology.pools[0].nodes = Some(Vec::new());

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::super::check::Checked;
 use super::super::classes::ClassId;
+use super::super::facts::{Facts, Outcome, PeeringRouters};
 use super::super::finding::{Code, Finding, Severity};
 use super::super::reach::{Fate, Verdict};
 use super::super::session::{Speaker, Status};
@@ -330,6 +331,11 @@ pub(super) fn count_unreached(checked: &Checked<'_>, items: &mut [Item]) {
     for speaker in (0..).take(nodes + routers).skip(skipped) {
         *senders.entry(checked.classes.of(speaker)).or_default() += 1;
     }
+    let facts = checked.facts();
+    let planes = checked.planes.iter();
+    let peering: Vec<PeeringRouters> = planes
+        .map(|plane| PeeringRouters::new(&facts, plane.family))
+        .collect();
     for item in items.iter_mut().filter(|item| item.kind != Kind::Router) {
         let mut classes: Vec<ClassId> = item
             .speakers
@@ -339,7 +345,7 @@ pub(super) fn count_unreached(checked: &Checked<'_>, items: &mut [Item]) {
         classes.dedup();
         let worst = classes
             .iter()
-            .map(|class| unreached(checked, &senders, *class))
+            .map(|class| unreached(&facts, &peering, &senders, *class))
             .max();
         let all: u64 = senders.values().sum::<u64>() - u64::from(from_nodes);
         item.unreached = worst
@@ -348,17 +354,21 @@ pub(super) fn count_unreached(checked: &Checked<'_>, items: &mut [Item]) {
     }
 }
 
-/// How many senders' packets do not arrive at blocks of a member of `class`, on the worst plane.
-fn unreached(checked: &Checked<'_>, senders: &BTreeMap<ClassId, u64>, class: ClassId) -> u64 {
-    let planes = checked
-        .planes
-        .iter()
-        .filter(|plane| plane.is_computed(class));
-    let lost = planes.map(|plane| {
-        let lost = senders
-            .iter()
-            .filter(|(at, _)| !plane.fate(class, **at).arrives());
-        lost.map(|(at, count)| if *at == class { count - 1 } else { *count })
+/// How many senders' packets do not arrive at blocks of a member of `class` though they ought to, on the worst plane.
+fn unreached(
+    facts: &Facts<'_>,
+    peering: &[PeeringRouters],
+    senders: &BTreeMap<ClassId, u64>,
+    class: ClassId,
+) -> u64 {
+    let planes = facts.planes.iter().zip(peering);
+    let computed = planes.filter(|(plane, _)| plane.is_computed(class));
+    let lost = computed.map(|(plane, routers)| {
+        let outcomes = facts.outcomes(plane, class, routers);
+        outcomes
+            .filter(|(_, _, outcome)| *outcome == Outcome::Lost)
+            .filter_map(|(at, ..)| Some((at, senders.get(&at)?)))
+            .map(|(at, count)| count - u64::from(at == class))
             .sum()
     });
     lost.max().unwrap_or(0)
