@@ -50,14 +50,7 @@ pub(super) fn dot(scene: &Scene) -> String {
 }
 
 fn item(text: &mut String, indent: &str, id: ItemId, item: &Item) {
-    let mut lines = vec![item.name.clone()];
-    lines.extend(item.lines.iter().cloned());
-    if item.in_mesh {
-        lines.push("in the mesh".to_owned());
-    }
-    let notes = item.notes();
-    let bad = notes.iter().any(|(bad, _)| *bad);
-    lines.extend(notes.into_iter().map(|(_, note)| note));
+    let (lines, bad) = item.label();
     let _ = writeln!(
         text,
         "{indent}i{id} [label={}{}{}];",

@@ -71,6 +71,19 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// All that stands in it, line by line, and whether something of it is bad.
+    pub fn label(&self) -> (Vec<String>, bool) {
+        let mut lines = vec![self.name.clone()];
+        lines.extend(self.lines.iter().cloned());
+        if self.in_mesh {
+            lines.push("in the mesh".to_owned());
+        }
+        let notes = self.notes();
+        let bad = notes.iter().any(|(bad, _)| *bad);
+        lines.extend(notes.into_iter().map(|(_, note)| note));
+        (lines, bad)
+    }
+
     /// What is wrong with it, and what goes on inside; the first part says whether it is bad.
     pub fn notes(&self) -> Vec<(bool, String)> {
         let mut notes = Vec::new();
