@@ -12,7 +12,7 @@ use super::reach::{Assumption, Fate, Hop, Plane, Reach, Verdict};
 use super::rules;
 use super::session::{Sessions, Speaker, Status};
 use super::topology::{Backend, Peering, Pool, Topology};
-use crate::model::{Encapsulation, Family};
+use crate::model::Family;
 
 /// How many origins travel together.
 const BATCH: usize = 64;
@@ -153,10 +153,8 @@ fn plane(
     let pool = pools.first().map(|index| &topology.pools[*index as usize]);
     let graph = Graph::new(topology, sessions, classes, family, pool);
     let gateways = Gateways::new(&graph);
-    let encapsulation = pool.map_or(Encapsulation::None, |pool| pool.encapsulation);
-    let exported = pool.is_none_or(|pool| pool.exported);
     let mut plane = Plane::new(family, pools, blocks(&graph, pool));
-    let mut forwarding = Forwarding::new(&graph, &gateways, encapsulation);
+    let mut forwarding = Forwarding::new(&graph, &gateways);
     let mut origins: Vec<ClassId> = classes
         .iter()
         .filter(|(class, _)| plane.has_blocks(*class))
@@ -167,7 +165,7 @@ fn plane(
     let (mut routes, mut bests) = (Routes::default(), Vec::new());
     let of_one_as = origins.chunk_by(|one, other| graph.as_number(*one) == graph.as_number(*other));
     for batch in of_one_as.flat_map(|origins| origins.chunks(BATCH)) {
-        let done = routes.run(&graph, batch, exported, budget);
+        let done = routes.run(&graph, batch, budget);
         if !done {
             break;
         }
@@ -408,6 +406,16 @@ impl Checked<'_> {
         way(&self.facts(), plane, origin, at)
     }
 
+    /// Whether every session is listed and every node's blocks were computed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let whole = |plane: &Plane| {
+            let (computed, all) = plane.progress();
+            computed == all
+        };
+        !self.sessions.truncated && self.planes.iter().all(whole)
+    }
+
     /// The findings of one severity.
     pub fn of_severity(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
         self.findings
@@ -425,15 +433,13 @@ pub(super) fn way(facts: &Facts<'_>, plane: &Plane, origin: ClassId, at: ClassId
         .map(|index| &topology.pools[*index as usize]);
     let graph = Graph::new(topology, sessions, classes, plane.family, pool);
     let gateways = Gateways::new(&graph);
-    let encapsulation = pool.map_or(Encapsulation::None, |pool| pool.encapsulation);
     let (mut routes, mut bests) = (Routes::default(), Vec::new());
-    let exported = pool.is_none_or(|pool| pool.exported);
     let mut budget = Budget::WAY;
-    if !routes.run(&graph, &[origin], exported, &mut budget) {
+    if !routes.run(&graph, &[origin], &mut budget) {
         return Vec::new();
     }
     best(&routes, &mut bests);
-    let mut forwarding = Forwarding::new(&graph, &gateways, encapsulation);
+    let mut forwarding = Forwarding::new(&graph, &gateways);
     forwarding.turn_to(origin);
     walk(&mut forwarding, &bests[0], at)
 }

@@ -57,7 +57,7 @@ fn routers(graph: &Graph<'_>, fits: impl Fn(&Router) -> bool) -> Vec<ClassId> {
 pub(super) struct Forwarding<'a> {
     pub graph: &'a Graph<'a>,
     pub gateways: &'a Gateways,
-    pub encapsulation: Encapsulation,
+    encapsulation: Encapsulation,
     /// The origin.
     pub origin: ClassId,
     /// What is known of each class: not looked at, being looked at, or its fate.
@@ -84,15 +84,11 @@ enum State {
 }
 
 impl<'a> Forwarding<'a> {
-    pub(super) fn new(
-        graph: &'a Graph<'a>,
-        gateways: &'a Gateways,
-        encapsulation: Encapsulation,
-    ) -> Self {
+    pub(super) fn new(graph: &'a Graph<'a>, gateways: &'a Gateways) -> Self {
         Self {
             graph,
             gateways,
-            encapsulation,
+            encapsulation: graph.encapsulation(),
             origin: 0,
             state: vec![State::Unseen; graph.classes.len()],
             took_gateway: Cell::new(false),

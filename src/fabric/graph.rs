@@ -10,7 +10,7 @@ use super::mesh::mesh_status;
 use super::propagate::Via;
 use super::session::{Session, Sessions, Side};
 use super::topology::{NextHop, Node, Pool, Router, Topology};
-use crate::model::Family;
+use crate::model::{Encapsulation, Family};
 
 /// One way of a session: from the class it belongs to, to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +57,8 @@ pub(super) struct Graph<'a> {
     sessions: &'a Sessions,
     pub classes: &'a Classes,
     pub family: Family,
+    /// Whose blocks; `None` where no pool is known.
+    pool: Option<&'a Pool>,
     /// Ways of sessions that BGPPeers make, by sender.
     edges: Vec<Vec<Edge>>,
     /// Members of the mesh by AS number.
@@ -74,7 +76,7 @@ impl<'a> Graph<'a> {
         sessions: &'a Sessions,
         classes: &'a Classes,
         family: Family,
-        pool: Option<&Pool>,
+        pool: Option<&'a Pool>,
     ) -> Self {
         let mut edges = vec![Vec::new(); classes.len()];
         for session in &sessions.sessions {
@@ -111,6 +113,7 @@ impl<'a> Graph<'a> {
             sessions,
             classes,
             family,
+            pool,
             edges,
             mesh,
             in_mesh,
@@ -120,6 +123,17 @@ impl<'a> Graph<'a> {
                 .map(|(id, _)| cluster_number(sessions, classes, id))
                 .collect(),
         }
+    }
+
+    /// How packets for the blocks travel; as they are where no pool is known.
+    pub(super) fn encapsulation(&self) -> Encapsulation {
+        self.pool
+            .map_or(Encapsulation::None, |pool| pool.encapsulation)
+    }
+
+    /// Whether the blocks are announced.
+    pub(super) fn is_exported(&self) -> bool {
+        self.pool.is_none_or(|pool| pool.exported)
     }
 
     /// The node that stands for a class; `None` for a router.

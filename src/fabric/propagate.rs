@@ -168,7 +168,6 @@ impl Routes {
         &mut self,
         graph: &Graph<'_>,
         origins: &[ClassId],
-        exported: bool,
         budget: &mut Budget,
     ) -> bool {
         self.origins.clear();
@@ -176,7 +175,7 @@ impl Routes {
         self.variants.resize(graph.classes.len(), Vec::new());
         self.variants.iter_mut().for_each(Vec::clear);
         self.work.clear();
-        if !exported {
+        if !graph.is_exported() {
             return true;
         }
         for (bit, origin) in origins.iter().enumerate() {

@@ -161,6 +161,13 @@ impl Router {
         self.addresses.iter().any(|address| address.ip == ip)
     }
 
+    /// Whether it is the router of another fabric: one address is in both, or the name is the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let mut addresses = self.addresses.iter();
+        addresses.any(|address| other.has(address.ip)) || other.name == self.name
+    }
+
     /// Whether it is on this subnet.
     #[must_use]
     pub fn is_on(&self, subnet: Cidr) -> bool {

@@ -8,7 +8,6 @@ use crate::fabric::classes::ClassId;
 use crate::fabric::reach::Fate;
 use crate::fabric::rules::wording::speaker;
 use crate::fabric::session::Speaker;
-use crate::fabric::topology::Router;
 use crate::model::Family;
 
 /// Speakers that neither fabric tells apart; one that is new has no class now, a router that is peered with no longer none
@@ -25,7 +24,7 @@ type Row = (bool, Family, Joint, Fate);
 
 /// The changes, lost pairs first; `None` where one of the fabrics was not computed to its end.
 pub(super) fn compare(there: &Checked<'_>, wanted: &Checked<'_>) -> Option<Vec<ReachChange>> {
-    if !is_complete(there) || !is_complete(wanted) {
+    if !there.is_complete() || !wanted.is_complete() {
         return None;
     }
     let joints = joints(there, wanted);
@@ -60,14 +59,6 @@ pub(super) fn compare(there: &Checked<'_>, wanted: &Checked<'_>) -> Option<Vec<R
             fate,
         });
     Some(changes.collect())
-}
-
-fn is_complete(checked: &Checked<'_>) -> bool {
-    !checked.sessions.truncated
-        && checked.planes.iter().all(|plane| {
-            let (computed, all) = plane.progress();
-            computed == all
-        })
 }
 
 /// Whether packets arrive only now or only then, and what becomes of them where they do not.
@@ -135,7 +126,7 @@ fn joints(there: &Checked<'_>, wanted: &Checked<'_>) -> BTreeMap<Joint, Names> {
     for (then, router) in (wanted.sessions.nodes..).zip(&wanted.sessions.routers) {
         let now = (there.sessions.nodes..).zip(&there.sessions.routers);
         let now: Vec<Speaker> = now
-            .filter(|(_, other)| is_same(router, other))
+            .filter(|(_, other)| router.is_same(other))
             .map(|(now, _)| now)
             .collect();
         left.retain(|other| !now.contains(other));
@@ -159,9 +150,4 @@ fn joints(there: &Checked<'_>, wanted: &Checked<'_>) -> BTreeMap<Joint, Names> {
         );
     }
     joints
-}
-
-fn is_same(router: &Router, other: &Router) -> bool {
-    let mut addresses = router.addresses.iter();
-    addresses.any(|address| other.has(address.ip)) || other.name == router.name
 }

@@ -9,14 +9,7 @@ use crate::model::Family;
 /// does too. Nodes are the same by name, routers by an address or by name.
 #[must_use]
 pub fn improves(there: &Checked<'_>, wanted: &Checked<'_>) -> bool {
-    let complete = |checked: &Checked<'_>| {
-        !checked.sessions.truncated
-            && checked.planes.iter().all(|plane| {
-                let (computed, all) = plane.progress();
-                computed == all
-            })
-    };
-    if !complete(there) || !complete(wanted) {
+    if !there.is_complete() || !wanted.is_complete() {
         return false;
     }
     let groups = groups(there, wanted);
@@ -71,10 +64,8 @@ fn groups(there: &Checked<'_>, wanted: &Checked<'_>) -> Vec<(Group, usize)> {
         }
     }
     for (speaker, router) in (there.sessions.nodes..).zip(&there.sessions.routers) {
-        let other = wanted.sessions.routers.iter().position(|other| {
-            let shared = other.addresses.iter().any(|address| router.has(address.ip));
-            shared || other.name == router.name
-        });
+        let mut others = wanted.sessions.routers.iter();
+        let other = others.position(|other| other.is_same(router));
         if let Some(other) = other.and_then(|place| u32::try_from(place).ok()) {
             add(false, speaker, wanted.sessions.nodes + other);
         }
