@@ -22,6 +22,8 @@ pub mod draw;
 mod facts;
 mod filter;
 mod finding;
+#[cfg(test)]
+mod fixtures;
 mod forward;
 mod from_options;
 mod graph;

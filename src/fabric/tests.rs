@@ -2,46 +2,8 @@
 
 use std::fmt::Write;
 
+use super::fixtures::{address, fabric, router};
 use super::*;
-use crate::config::{CharmConfig, RawConfig, RawValue};
-use crate::model::{Cidr, UnitAddress};
-
-const RELEASE: &str = "v3.32.1";
-
-fn facts(units: &[&str]) -> FabricFacts {
-    let units = (0u32..)
-        .zip(units)
-        .map(|(number, address)| {
-            let (ip, prefix) = address.split_once('/').unwrap();
-            let ip = ip.parse().unwrap();
-            UnitOnNode {
-                unit: format!("calico/{number}").parse().unwrap(),
-                node: format!("node-{number}"),
-                addresses: vec![UnitAddress {
-                    ip,
-                    subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
-                    interface: String::new(),
-                }],
-                zone: None,
-                gateway: Gateway::Unknown,
-            }
-        })
-        .collect();
-    FabricFacts {
-        units,
-        release: RELEASE.parse().unwrap(),
-        ..FabricFacts::default()
-    }
-}
-
-fn fabric(options: &[(&str, &str)], units: &[&str]) -> Topology {
-    let mut raw = RawConfig::default();
-    for (name, value) in options {
-        raw.insert(*name, RawValue::Text((*value).to_owned()));
-    }
-    let config = CharmConfig::parse(&raw, "calico").unwrap();
-    topology(&config, &facts(units)).unwrap()
-}
 
 /// Classes, sessions that are up, good pairs of all pairs of nodes, and of nodes and routers.
 fn outcome(topology: &Topology) -> (usize, usize, (u64, u64), (u64, u64)) {
@@ -173,10 +135,7 @@ fn a_picture_counts_only_packets_that_ought_to_arrive() {
         "10.0.1.6/24",
     ];
     let mut topology = fabric(&[("cidr", "192.168.0.0/16,fd00:c::/112")], &units);
-    topology.nodes[0].v6 = Some(Address {
-        ip: "fd00::2".parse().unwrap(),
-        subnet: "fd00::/64".parse().unwrap(),
-    });
+    topology.nodes[0].v6 = Some(address("fd00::2/64"));
     let checked = check(&topology, Budget::COMMAND);
     let picture = draw::draw(&checked, "calico", draw::Format::Dot);
     // Only the machine in the other subnet is cut off from all; nobody else has IPv6 to reach the first one's pods by.
@@ -330,24 +289,6 @@ fn the_budget_ends_a_check_and_says_so() {
     );
 }
 
-fn router(name: &str, addresses: &[&str], as_number: u32) -> Router {
-    let address = |text: &&str| {
-        let (ip, prefix) = text.split_once('/').unwrap();
-        let ip = ip.parse().unwrap();
-        Address {
-            ip,
-            subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
-        }
-    };
-    Router {
-        name: name.to_owned(),
-        addresses: addresses.iter().map(address).collect(),
-        as_number: crate::model::AsNumber::new(as_number).unwrap(),
-        route_reflector: false,
-        known: true,
-    }
-}
-
 #[test]
 fn a_route_from_outside_does_not_hide_one_from_a_client() {
     // The reflector hears of calico/0's block from its own router and from a client behind another router. The receiver,
@@ -390,14 +331,14 @@ fn a_route_from_outside_does_not_hide_one_from_a_client() {
 #[test]
 fn a_long_line_of_nodes_needs_no_stack() {
     let count = 1000_u32;
-    let address = |number: u32| format!("10.{}.{}.2/24", number / 256, number % 256);
-    let units: Vec<String> = (0..count).map(address).collect();
+    let unit = |number: u32| format!("10.{}.{}.2/24", number / 256, number % 256);
+    let units: Vec<String> = (0..count).map(unit).collect();
     let mut numbers = String::new();
     let mut peers = String::new();
     for number in 0..count {
         writeln!(numbers, "{number}: {}", 100_000 + number).unwrap();
         if number + 1 < count {
-            let next = address(number + 1);
+            let next = unit(number + 1);
             let (ip, _) = next.split_once('/').unwrap();
             let as_number = 100_001 + number;
             writeln!(

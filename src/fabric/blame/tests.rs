@@ -2,61 +2,12 @@
 
 mod losses;
 
-use crate::config::{CharmConfig, RawConfig, RawValue};
+use crate::fabric::fixtures::{fabric_of as fabric, facts, router};
 use crate::fabric::{
-    Budget, FabricFacts, Filter, FilterAction, FilterRule, Finding, Gateway, MatchOperator,
-    PeeringExtra, Router, Severity, Topology, UnitOnNode, check, topology,
+    Budget, Filter, FilterAction, FilterRule, Finding, MatchOperator, PeeringExtra, Severity,
+    Topology, check,
 };
-use crate::model::{AsNumber, Cidr, UnitAddress};
-
-fn facts(units: &[&str]) -> FabricFacts {
-    let units = (0_u32..).zip(units).map(|(number, address)| {
-        let (ip, prefix) = address.split_once('/').unwrap();
-        let ip = ip.parse().unwrap();
-        UnitOnNode {
-            unit: format!("calico/{number}").parse().unwrap(),
-            node: format!("node-{number}"),
-            addresses: vec![UnitAddress {
-                ip,
-                subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
-                interface: String::new(),
-            }],
-            zone: None,
-            gateway: Gateway::Unknown,
-        }
-    });
-    FabricFacts {
-        units: units.collect(),
-        release: "v3.32.1".parse().unwrap(),
-        ..FabricFacts::default()
-    }
-}
-
-fn router(name: &str, addresses: &[&str], as_number: u32) -> Router {
-    let addresses = addresses.iter().map(|address| {
-        let (ip, prefix) = address.split_once('/').unwrap();
-        let ip = ip.parse().unwrap();
-        crate::fabric::Address {
-            ip,
-            subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
-        }
-    });
-    Router {
-        name: name.to_owned(),
-        addresses: addresses.collect(),
-        as_number: AsNumber::new(as_number).unwrap(),
-        route_reflector: false,
-        known: true,
-    }
-}
-
-fn fabric(options: &[(&str, &str)], facts: &FabricFacts) -> Topology {
-    let mut raw = RawConfig::default();
-    for (name, value) in options {
-        raw.insert(*name, RawValue::Text((*value).to_owned()));
-    }
-    topology(&CharmConfig::parse(&raw, "calico").unwrap(), facts).unwrap()
-}
+use crate::model::AsNumber;
 
 fn findings(topology: &Topology) -> Vec<Finding> {
     check(topology, Budget::COMMAND).findings

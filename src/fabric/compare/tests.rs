@@ -1,9 +1,8 @@
 //! Small fabrics before and after a change.
 
 use super::*;
-use crate::config::{CharmConfig, RawConfig, RawValue};
-use crate::fabric::{Budget, FabricFacts, Gateway, Topology, UnitOnNode, check, topology};
-use crate::model::{Cidr, UnitAddress};
+use crate::fabric::fixtures::fabric;
+use crate::fabric::{Budget, Topology, check};
 
 const THREE: &[&str] = &["10.0.0.2/24", "10.0.0.3/24", "10.0.0.4/24"];
 const FIVE: &[&str] = &[
@@ -20,35 +19,6 @@ const HUB: (&str, &str) = (
     "[{address: 10.0.0.2, as-number: 64512}]",
 );
 const REFLECTS: (&str, &str) = ("route-reflector-cluster-ids", "{0: 1.0.0.1}");
-
-fn fabric(options: &[(&str, &str)], units: &[&str]) -> Topology {
-    let mut raw = RawConfig::default();
-    for (name, value) in options {
-        raw.insert(*name, RawValue::Text((*value).to_owned()));
-    }
-    let config = CharmConfig::parse(&raw, "calico").unwrap();
-    let units = (0u32..).zip(units).map(|(number, address)| {
-        let (ip, prefix) = address.split_once('/').unwrap();
-        let ip = ip.parse().unwrap();
-        UnitOnNode {
-            unit: format!("calico/{number}").parse().unwrap(),
-            node: format!("node-{number}"),
-            addresses: vec![UnitAddress {
-                ip,
-                subnet: Cidr::network_of(ip, prefix.parse().unwrap()),
-                interface: String::new(),
-            }],
-            zone: None,
-            gateway: Gateway::Unknown,
-        }
-    });
-    let facts = FabricFacts {
-        units: units.collect(),
-        release: "v3.32.1".parse().unwrap(),
-        ..FabricFacts::default()
-    };
-    topology(&config, &facts).unwrap()
-}
 
 fn change(there: &Topology, wanted: &Topology) -> Difference {
     let there = check(there, Budget::COMMAND);

@@ -1,27 +1,14 @@
 //! Small fabrics made by hand, and what the check says to them.
 
-use std::net::IpAddr;
-
+pub(super) use crate::fabric::fixtures::address;
 use crate::fabric::{
-    Address, Backend, Budget, Gateway, Node, Origin, Peering, PeeringExtra, Scope, Severity,
-    Target, Told, Topology, check,
+    Backend, Budget, Gateway, Node, Origin, Peering, PeeringExtra, Scope, Severity, Target, Told,
+    Topology, check,
 };
-use crate::model::{AsNumber, Cidr, Place};
+use crate::model::{AsNumber, Place};
 
 pub(super) fn as_number(number: u32) -> AsNumber {
     AsNumber::new(number).unwrap()
-}
-
-pub(super) fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-pub(super) fn address(text: &str) -> Address {
-    let (ip_part, prefix) = text.split_once('/').unwrap();
-    Address {
-        ip: ip(ip_part),
-        subnet: Cidr::network_of(ip(ip_part), prefix.parse().unwrap()),
-    }
 }
 
 pub(super) fn node(name: &str, v4: &str) -> Node {
