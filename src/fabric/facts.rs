@@ -80,22 +80,10 @@ impl Facts<'_> {
             let outcome = if class.router {
                 self.of_router(plane, origin, at, routers)
             } else {
-                self.of_node(plane, origin, at)
+                of_node(plane, origin, at)
             };
             (pairs > 0 && outcome != Outcome::NotDue).then_some((at, pairs, outcome))
         })
-    }
-
-    fn of_node(&self, plane: &Plane, origin: ClassId, at: ClassId) -> Outcome {
-        match plane.fate(origin, at) {
-            // F092 has nodes without an address.
-            Fate::NoAddress => Outcome::NotDue,
-            fate if fate.arrives() => Outcome::Arrives,
-            _ if plane.pools.is_empty() && plane.received(origin, at) => {
-                Outcome::Open(Doubt::PoolsUnknown)
-            }
-            _ => Outcome::Lost,
-        }
     }
 
     fn of_router(
@@ -115,6 +103,18 @@ impl Facts<'_> {
         } else {
             Outcome::Lost
         }
+    }
+}
+
+fn of_node(plane: &Plane, origin: ClassId, at: ClassId) -> Outcome {
+    match plane.fate(origin, at) {
+        // F092 has nodes without an address.
+        Fate::NoAddress => Outcome::NotDue,
+        fate if fate.arrives() => Outcome::Arrives,
+        _ if plane.pools.is_empty() && plane.received(origin, at) => {
+            Outcome::Open(Doubt::PoolsUnknown)
+        }
+        _ => Outcome::Lost,
     }
 }
 
