@@ -87,8 +87,15 @@ fn ready(site: &Site) {
 }
 
 fn names(runs: &[HookRun]) -> Vec<String> {
-    let programs = runs.iter().filter(|run| run.ran());
+    // Hooks that another unit's first data brings about, and bells, come in between.
+    let of_others = |run: &&HookRun| run.event.name() != "fabric-relation-changed";
+    let programs = runs.iter().filter(|run| run.ran()).filter(of_others);
     programs
         .map(|run| format!("{} {}", run.unit, run.event.name()))
         .collect()
+}
+
+fn logs(runs: &[HookRun]) -> String {
+    let logs: Vec<String> = runs.iter().map(HookRun::debug_log).collect();
+    logs.join("\n")
 }

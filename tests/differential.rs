@@ -21,7 +21,7 @@ use calico_charm::sim::api::{ApiServer, Mode};
 use kube::Client;
 use serde_json::{Value, json};
 
-use cluster::simulated_objects;
+use cluster::{simulated_objects, without_generations};
 use scenario::World;
 use scenario::input::{Calico, Scenario, Served};
 use support::control_plane::{ControlPlane, skip_note};
@@ -255,7 +255,10 @@ fn compared(scenario: &Scenario, plane: &ControlPlane, group: &'static str) -> V
     let mut simulated = World::played(scenario);
     let cluster = RealCluster::emptied(plane, group);
     let mut real = World::played_in(scenario, Some(Box::new(cluster.clone())));
-    let mut wrong = differences(&cluster.objects(), &simulated_objects(&simulated));
+    let mut wrong = differences(
+        &without_generations(&cluster.objects()),
+        &without_generations(&simulated_objects(&simulated)),
+    );
     let installed = scenario.calico == Calico::Installed;
     for (kind, name) in [
         ("DaemonSet", "kube-system/calico-node"),

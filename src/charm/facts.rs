@@ -30,8 +30,6 @@ pub struct Relation {
     pub own: BTreeMap<String, String>,
     /// What the principal has set; empty on other endpoints.
     pub principal: BTreeMap<String, String>,
-    /// What the application has set, as the leader sees it; empty on other endpoints than `fabric`.
-    pub application: BTreeMap<String, String>,
 }
 
 /// Everything Juju says about this unit.
@@ -89,7 +87,7 @@ pub async fn read<T: HookTools>(tools: &T, context: &JujuContext) -> Result<Juju
             id,
             context.principal.as_deref()
         ))),
-        optional(fabric_id.map(|id| fabric(tools, context, id, leader))),
+        optional(fabric_id.map(|id| relation(tools, context, id, None))),
         optional(
             context
                 .principal
@@ -132,23 +130,6 @@ async fn relation<T: HookTools>(
         id: id.to_owned(),
         own,
         principal: remote.unwrap_or_default(),
-        application: BTreeMap::new(),
-    })
-}
-
-/// The relation to the other units; what the application has set there only the leader has to know.
-async fn fabric<T: HookTools>(
-    tools: &T,
-    context: &JujuContext,
-    id: &str,
-    leader: bool,
-) -> Result<Relation, ToolError> {
-    let application = context.unit.split('/').next().filter(|_| leader);
-    let told = optional(application.map(|name| tools::relation_get_application(tools, id, name)));
-    let (relation, told) = try_join!(relation(tools, context, id, None), told)?;
-    Ok(Relation {
-        application: told.unwrap_or_default(),
-        ..relation
     })
 }
 

@@ -83,26 +83,38 @@ async fn relations<T: HookTools, H: Host>(
         .map(|relation| (relation, &to_principal))
         .chain(juju.fabric.iter().map(|relation| (relation, &to_units)))
         .map(|(relation, wanted)| set(surroundings.tools, relation, wanted));
-    let bell = ring(surroundings.tools, juju, report.bell.as_deref());
+    let bell = ring(surroundings, juju, report.bell.as_deref());
     try_join!(try_join_all(writes), bell).map(drop)
 }
 
 /// Wakes the other units when the leader has allowed a step. They read the record itself in the cluster: this is no more
 /// than a bell, and rings until it has been heard once.
-async fn ring<T: HookTools>(
-    tools: &T,
+async fn ring<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
     juju: &JujuFacts,
     bell: Option<&str>,
 ) -> Result<(), ToolError> {
     const ROLLOUT: &str = "rollout";
-    let (Some(text), Some(fabric), true) = (bell, &juju.fabric, juju.leader) else {
+    let (Some(text), Some(fabric)) = (bell, juju.fabric.as_ref().filter(|_| juju.leader)) else {
         return Ok(());
     };
-    if fabric.application.get(ROLLOUT).map(String::as_str) == Some(text) {
+    let tools = surroundings.tools;
+    let application = surroundings
+        .context
+        .unit
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let told = tools::relation_get_application(tools, &fabric.id, application).await?;
+    if told.get(ROLLOUT).map(String::as_str) == Some(text) {
         return Ok(());
     }
     let told = BTreeMap::from([(ROLLOUT.to_owned(), text.to_owned())]);
-    tools::relation_set_application(tools, &fabric.id, &told).await
+    match tools::relation_set_application(tools, &fabric.id, &told).await {
+        // Juju takes it from a leader alone, and another unit may lead by now: it will ring.
+        Err(ToolError::Refused { code: 1, .. }) => Ok(()),
+        rung => rung,
+    }
 }
 
 /// Writes what differs and nothing else: every write wakes the other side. To Juju, empty and absent are one.

@@ -17,7 +17,7 @@ use crate::cluster::{ApiError, Failure, Kubernetes, Mode, Obstacle, apply_wave, 
 use crate::config::{CharmConfig, Problems};
 use crate::host::Host;
 use crate::juju::{Hook, HookTools};
-use crate::model::{Intent, UnitFacts};
+use crate::model::{Intent, UnitFacts, UnitName};
 use crate::plan::{Blocked, Live, Plan, Step};
 use crate::render::listed;
 use crate::rollout::RolloutStep;
@@ -263,6 +263,8 @@ pub(super) struct Survey {
 pub(super) struct Foreseen {
     pub(super) mode: Mode,
     pub(super) plan: Plan,
+    /// Whether the mesh is on as it stands.
+    mesh_is_on: bool,
     /// The application's BGPPeers, which the leader's clean-up is planned from.
     peers: Option<Vec<Live>>,
 }
@@ -278,6 +280,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     ) -> Result<(), Stop> {
         let kubernetes = self.settle(looking, report).await?;
         if hook == Hook::FabricRelationChanged
+            && !report.has_allowed
             && let Some(progress) = report.rollout.clone()
             && self.wait_for_units(&kubernetes, &progress).await?
         {
@@ -346,10 +349,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let kubernetes = &survey.kubernetes;
         self.carry_out(kubernetes, foreseen.mode, &foreseen.plan, report)
             .await?;
-        report.bell = report
+        report.has_allowed |= report
             .rollout
             .as_ref()
-            .map(|progress| progress.decision.record.to_string());
+            .is_some_and(|progress| progress.is_news);
+        let bell = report.rollout.as_ref().filter(|progress| progress.rings);
+        report.bell = bell.map(|progress| progress.decision.record.to_string());
         self.sweep(&survey, &foreseen, report).await?;
         if changed {
             survey.daemon_set = agent(kubernetes).await?;
@@ -459,10 +464,16 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mode = mode.with_version(report.version.as_deref());
         self.prove(survey, mode, &observed, report).await?;
         let peers = observed.all_peers.take();
+        let mesh_is_on = rollout::mesh_is_on(observed.configuration.as_ref());
         let plan = self
             .plan(kubernetes, mode, survey, observed, report)
             .await?;
-        Ok(Foreseen { mode, plan, peers })
+        Ok(Foreseen {
+            mode,
+            plan,
+            mesh_is_on,
+            peers,
+        })
     }
 
     /// Installs what is missing, clears what is left over once nothing needs it, and records that all is right. Answers
@@ -518,9 +529,21 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             return Ok(Plan::default());
         };
         let (kubernetes, mode) = (&survey.kubernetes, foreseen.mode);
+        // Without the mesh a reflector is needed until the options have put another in its place, everywhere.
+        let moving = report
+            .rollout
+            .as_ref()
+            .is_none_or(|progress| progress.rings);
+        let is_needed = |unit: &str| {
+            let number = unit.parse().map(|unit: UnitName| unit.number());
+            let ids = &self.config.route_reflector_cluster_ids;
+            let named = number.is_ok_and(|number| ids.contains_key(&number));
+            !foreseen.mesh_is_on && (moving || named)
+        };
         let seen = sweep::Seen {
             nodes: &survey.nodes,
             peers,
+            is_needed: &is_needed,
         };
         let done = &foreseen.plan;
         let identity = self.identity;

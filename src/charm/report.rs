@@ -26,6 +26,8 @@ pub struct Report {
     pub fabric: Option<Findings>,
     /// How far a change is, for the leader.
     pub rollout: Option<Progress>,
+    /// Whether this hook has allowed a step: nobody else has been told of it before the hook ends.
+    pub has_allowed: bool,
     /// The record as it stands by this hook: what the others have to be told.
     pub bell: Option<String>,
     /// Writes that were carried out.

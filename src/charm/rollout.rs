@@ -39,6 +39,10 @@ pub struct Progress {
     pub decision: Decision,
     /// Whether the mesh is on although it is to be off.
     pub mesh_stays: bool,
+    /// Whether the others have to be woken: something is allowed that it was not before, or somebody has something left.
+    pub rings: bool,
+    /// Whether more is allowed than before.
+    pub is_news: bool,
     /// Whether this unit itself has something to do in what is allowed from now on.
     pub own_part_is_due: bool,
 }
@@ -85,7 +89,7 @@ pub(super) fn record_on(configuration: Option<&Live>) -> Option<Record> {
 
 /// Whether the mesh is on: Calico's default without the field, and without the object
 /// (`confd/pkg/backends/calico/client.go`).
-fn mesh_is_on(configuration: Option<&Live>) -> bool {
+pub(super) fn mesh_is_on(configuration: Option<&Live>) -> bool {
     let field = configuration.and_then(|live| live.spec("nodeToNodeMeshEnabled"));
     field.and_then(Value::as_bool) != Some(false)
 }
@@ -204,7 +208,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let own_part_is_due = own.is_some_and(|own| {
             own.generation != record.generation || own.left.iter().any(|left| *left <= step)
         });
+        let is_news = ahead.record.as_ref() != Some(record);
+        let is_at_rest = !is_news
+            && record.step == RolloutStep::Remove
+            && applied.values().all(|applied| applied.left.is_empty());
         report.rollout = Some(Progress {
+            rings: !is_at_rest,
+            is_news,
             mesh_stays: mesh && !intent.node_to_node_mesh(),
             own_part_is_due,
             decision,

@@ -11,7 +11,9 @@ use crate::plan::{
     Live, Membership, NodeClaim, Orphan, Plan, Step, claim, delete_step, is_peer_of, orphans,
     plan_release,
 };
-use crate::render::{BGP_ANNOTATIONS, BgpPeerName, Kind, LABEL_ZONE, OWN_ANNOTATIONS};
+use crate::render::{
+    ANNOTATION_CLUSTER_ID, BGP_ANNOTATIONS, BgpPeerName, Kind, LABEL_ZONE, OWN_ANNOTATIONS,
+};
 
 /// Every Node and every BGPPeer of the application, metadata alone: where what is left behind is looked for.
 pub struct Seen<'a> {
@@ -19,6 +21,8 @@ pub struct Seen<'a> {
     pub nodes: &'a [Live],
     /// [`peers`].
     pub peers: &'a [Live],
+    /// Whether others still need the reflector that a unit, by its name, has been.
+    pub is_needed: &'a dyn Fn(&str) -> bool,
 }
 
 /// Every Node's name, and the charm's record on it. Listed before the hook's own writes, as [`peers`] are: an API server
@@ -106,7 +110,11 @@ pub async fn plan(
     mode: Mode,
     identity: &Identity,
     membership: &Membership,
-    Seen { nodes, peers }: &Seen<'_>,
+    Seen {
+        nodes,
+        peers,
+        is_needed,
+    }: &Seen<'_>,
     done: &Plan,
     report: &mut Report,
 ) -> Result<Plan, ApiError> {
@@ -121,7 +129,14 @@ pub async fn plan(
             }),
             Orphan::Peer { name } => forsaken.push(name),
             Orphan::Node { name, unit, peers } => {
-                if runs_pods(kubernetes, &name).await? {
+                let reflects = |node: &Live| {
+                    node.name() == name && node.annotation(ANNOTATION_CLUSTER_ID).is_some()
+                };
+                if nodes.iter().any(reflects) && is_needed(&unit) {
+                    report.note(format!(
+                        "Node {name} of {unit}, which is gone, still reflects: delete it, or name others in route-reflector-cluster-ids"
+                    ));
+                } else if runs_pods(kubernetes, &name).await? {
                     report.note(format!(
                         "Node {name} of {unit}, which is gone, still runs pods: drain or delete it"
                     ));

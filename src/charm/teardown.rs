@@ -3,14 +3,16 @@
 
 use futures::try_join;
 
+use super::rollout::mesh_is_on;
 use super::{API_DEADLINE, Identity, Report, Surroundings, machine, reach};
 use crate::cluster::{
-    ApiError, Kubernetes, apply_wave, escape, internal_ips, mode, node_path, running, runs_pods,
+    ApiError, Kubernetes, Mode, apply_wave, escape, internal_ips, mode, node_path, running,
+    runs_pods,
 };
 use crate::host::{Host, NodeSeen};
 use crate::juju::{Hook, HookTools};
 use crate::plan::{Live, NodeClaim, claim, plan_release};
-use crate::render::Kind;
+use crate::render::{ANNOTATION_CLUSTER_ID, Kind};
 
 /// Takes this unit's things away: in the cluster in both hooks, on the machine in `remove`, which is a unit's last hook
 /// (a principal has drained its Node and deleted it by then, if it ever does). Whatever keeps it from doing so is only
@@ -126,11 +128,30 @@ async fn release(
         .list(&Kind::BgpPeer.path(mode.group), &query)
         .await?;
     let peers: Vec<Live> = peers.into_iter().map(Live::new).collect();
+    if is_needed(kubernetes, mode, &node).await? {
+        let why = format!(
+            "Node {} reflects for others, and the mesh is off",
+            node.name()
+        );
+        left_behind(report, &why);
+        return Ok(());
+    }
     let plan = plan_release(&node, &identity.unit, &identity.owner, &peers);
     for wave in plan.waves() {
         report.done(apply_wave(kubernetes, mode, wave).await)?;
     }
     Ok(())
+}
+
+/// Whether other nodes have their routes from this one: a reflector without a mesh. It goes on until its Node is gone, or
+/// until the options have put others in its place (`sweep.rs`).
+async fn is_needed(kubernetes: &Kubernetes, mode: Mode, node: &Live) -> Result<bool, ApiError> {
+    if node.annotation(ANNOTATION_CLUSTER_ID).is_none() {
+        return Ok(false);
+    }
+    let path = Kind::BgpConfiguration.object_path(mode.group, "default");
+    let configuration = kubernetes.get(&path).await?.map(Live::new);
+    Ok(!mesh_is_on(configuration.as_ref()))
 }
 
 /// The Node that this unit has claimed: the one called like the machine, else whichever carries the claim.

@@ -160,5 +160,6 @@ fn ks_e_10_a_peer_that_is_no_longer_named_goes() {
     all(&mut world, "config-changed");
     configure(&mut world, &json!({"global-bgp-peers": "[]"}));
     world.run("calico/1", "config-changed");
+    world.answer_bells();
     assert_eq!(world.names("BGPPeer"), [] as [&str; 0]);
 }

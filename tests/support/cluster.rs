@@ -128,3 +128,35 @@ fn completed(kind: &str, object: &Value) -> Value {
     }
     object
 }
+
+/// A story or objects as text, without the generations of rollouts, which are resourceVersions.
+pub fn without_generations(value: &Value) -> Value {
+    match value {
+        Value::String(text) => masked(text).into(),
+        Value::Array(items) => items.iter().map(without_generations).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), without_generations(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// What follows the word of a step, `n5012`, becomes `G`.
+fn masked(text: &str) -> String {
+    const STEPS: [&str; 5] = ["add", "set", "unset", "remove", "settled"];
+    let mut before = "";
+    let words = text.split(' ').map(|word| {
+        let digits = word.strip_prefix('n').unwrap_or(word);
+        let end = digits
+            .find(|one: char| !one.is_ascii_digit())
+            .unwrap_or(digits.len());
+        let follows = STEPS.contains(&std::mem::replace(&mut before, word));
+        if follows && end > 0 {
+            format!("G{}", &digits[end..])
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}

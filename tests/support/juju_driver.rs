@@ -186,8 +186,12 @@ impl JujuDriver {
 
     /// Runs the hooks that are due on a unit until none is, or one fails.
     pub fn play(&self, unit: &str) -> Vec<HookRun> {
+        self.play_while(unit, |_| true)
+    }
+
+    fn play_while(&self, unit: &str, wanted: impl Fn(&Event) -> bool) -> Vec<HookRun> {
         let mut runs = Vec::new();
-        while let Some(event) = self.model(|model| model.due(unit)) {
+        while let Some(event) = self.model(|model| model.due(unit)).filter(&wanted) {
             assert!(
                 runs.len() < ENDLESS,
                 "{unit}: {event} after {ENDLESS} others"
@@ -200,13 +204,27 @@ impl JujuDriver {
         runs
     }
 
-    /// Runs what is due on all units, one unit after another, until nothing is due anywhere or a hook fails.
+    /// Runs what is due on all units, one unit after another, until nothing is due anywhere or a hook fails. A hook in
+    /// which a leader waits for the others comes when nothing is due on them.
     pub fn play_all(&self) -> Vec<HookRun> {
         let mut runs: Vec<HookRun> = Vec::new();
         loop {
             let before = runs.len();
-            for unit in self.model(|model| model.charm_units()) {
-                runs.extend(self.play(&unit));
+            let units = self.model(|model| model.charm_units());
+            for unit in &units {
+                runs.extend(self.play_while(unit, |event| !is_bell(event)));
+                if runs.last().is_some_and(|run| !run.succeeded()) {
+                    return runs;
+                }
+            }
+            if runs.len() > before {
+                continue;
+            }
+            let (leaders, others): (Vec<&String>, Vec<&String>) =
+                units.iter().partition(|unit| self.leads(unit));
+            for unit in others.into_iter().chain(leaders) {
+                let due = self.model(|model| model.due(unit));
+                runs.extend(due.map(|event| self.run_event(unit, event)));
                 if runs.last().is_some_and(|run| !run.succeeded()) {
                     return runs;
                 }
@@ -215,6 +233,14 @@ impl JujuDriver {
                 return runs;
             }
         }
+    }
+
+    fn leads(&self, unit: &str) -> bool {
+        let application = unit.split('/').next().unwrap_or_default();
+        self.model(|model| {
+            let known = model.application(application);
+            known.is_ok_and(|known| known.leader() == Some(unit))
+        })
     }
 
     /// The command of a hook that has begun, for callers that measure it themselves: environment and folder set, without
@@ -448,4 +474,10 @@ fn hook_tool() -> io::Result<PathBuf> {
     built.filter(|program| program.exists()).ok_or_else(|| {
         io::Error::other("no hook-tool beside the tests: cargo build --example hook-tool")
     })
+}
+
+/// Whether a leader has rung: the hook in which it waits for the others itself.
+fn is_bell(event: &Event) -> bool {
+    event.name() == "fabric-relation-changed"
+        && matches!(event, Event::Relation { remote: None, .. })
 }

@@ -254,6 +254,11 @@ impl World {
         }
     }
 
+    /// The time that hooks see, which passes only when they wait.
+    pub fn now(&self) -> tokio::time::Instant {
+        self.runtime.block_on(async { tokio::time::Instant::now() })
+    }
+
     /// Runs every hook that is due on a unit, until it rests or is gone.
     pub fn run_due(&mut self, unit: &str) {
         while let Some(hook) = self.juju.next(unit) {
