@@ -4,5 +4,6 @@
 //! byte for byte.
 
 pub mod api;
+pub mod history;
 pub mod juju;
 pub mod run;
