@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::collection::text_at;
 use super::resource::V3_GROUP;
-use super::{ApiServer, Fault, RequestRecord, StatusError, Trouble};
+use super::{ApiServer, Fault, RequestRecord, StatusError, Trouble, Turnstile};
 
 impl ApiServer {
     /// Has every request looked at first. The gate may use the server.
@@ -18,6 +18,14 @@ impl ApiServer {
     /// Lets all requests pass again.
     pub fn clear_gate(&self) {
         *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Holds every request up before it is carried out, after the gate, and again before it is answered.
+    pub fn set_turnstile(&self, turnstile: Turnstile) {
+        *self
+            .turnstile
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(turnstile);
     }
 
     /// The server's time since 1970.

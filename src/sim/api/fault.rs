@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
 use super::request::Verb;
 
 /// One request the server was sent.
@@ -52,3 +54,17 @@ pub enum Fault {
 
 /// Looks at each request before it is carried out, and says what goes wrong with it.
 pub type Gate = Arc<dyn Fn(&RequestRecord) -> Option<Fault> + Send + Sync>;
+
+/// A request on its way: before it is carried out, and once it is.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// The request; its status is that of the answer once it is carried out.
+    pub record: RequestRecord,
+    /// Whether it is carried out, and only the answer is still to come.
+    pub carried_out: bool,
+}
+
+/// Holds every request up twice, before it is carried out and before it is answered, for as long as it likes. Of a
+/// request that is carried out only the answer can still go wrong: a [`Fault::Delay`] holds it back, any other fault
+/// loses it.
+pub type Turnstile = Arc<dyn Fn(Passage) -> BoxFuture<'static, Option<Fault>> + Send + Sync>;

@@ -30,6 +30,7 @@ mod discovery;
 mod fault;
 mod fields;
 mod fit;
+mod journal;
 mod kubernetes;
 mod managed;
 mod merge;
@@ -60,13 +61,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-pub use fault::{Fault, Gate, RequestRecord};
+pub use fault::{Fault, Gate, Passage, RequestRecord, Turnstile};
+pub use journal::Change;
 pub use request::Verb;
 pub use status_error::StatusError;
 pub use workloads::Trouble;
 
 use catalog::Catalog;
 use collection::{Stored, text_at};
+use journal::Journal;
 use merge::merge_json;
 use request::Options;
 use resource::{Origin, Resource};
@@ -90,6 +93,7 @@ pub enum Mode {
 pub struct ApiServer {
     state: Arc<Mutex<State>>,
     gate: Arc<Mutex<Option<Gate>>>,
+    turnstile: Arc<Mutex<Option<Turnstile>>>,
 }
 
 #[derive(Clone)]
@@ -142,6 +146,7 @@ impl ApiServer {
         Self {
             state: Arc::new(Mutex::new(state)),
             gate: Arc::new(Mutex::new(None)),
+            turnstile: Arc::new(Mutex::new(None)),
         }
     }
 
@@ -150,14 +155,16 @@ impl ApiServer {
     #[must_use]
     pub fn copy(&self) -> Self {
         let state = self.state();
-        let copy = State {
+        let mut copy = State {
             requests: Vec::new(),
             writes: 0,
             ..state.clone()
         };
+        copy.store.journal = Journal::default();
         Self {
             state: Arc::new(Mutex::new(copy)),
             gate: Arc::new(Mutex::new(None)),
+            turnstile: Arc::new(Mutex::new(None)),
         }
     }
 

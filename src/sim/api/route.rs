@@ -55,6 +55,14 @@ impl Incoming {
         }
     }
 
+    /// [`manager`](Self::manager) of a request on its own.
+    pub(super) fn written_by(&self) -> String {
+        Options::of_query(&self.query, self.verb).map_or_else(
+            |_| String::new(),
+            |options| self.manager(&options).to_owned(),
+        )
+    }
+
     /// The field manager: as given, else the first word of the user agent (`managerOrUserAgent`).
     fn manager<'i>(&'i self, options: &'i Options) -> &'i str {
         if options.field_manager.is_empty() {

@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 
 use super::ApiServer;
-use super::fault::{Fault, RequestRecord};
+use super::fault::{Fault, Passage, RequestRecord};
 use super::request::Verb;
 use super::route::{Incoming, Reply};
 use super::status_error::StatusError;
@@ -41,11 +41,49 @@ async fn answer(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
-    match gate.and_then(|gate| gate(&record)) {
-        None => respond(server.carry_out(&incoming, record)),
+    let turnstile = server
+        .turnstile
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let mut fault = gate.and_then(|gate| gate(&record));
+    if let (None, Some(turnstile)) = (&fault, &turnstile) {
+        let passage = Passage {
+            record: record.clone(),
+            carried_out: false,
+        };
+        fault = turnstile(passage).await;
+    }
+    let (reply, lost) = meet(server, &incoming, record.clone(), fault).await?;
+    if let Some(turnstile) = turnstile {
+        let passage = Passage {
+            record: RequestRecord {
+                status: reply.status,
+                ..record
+            },
+            carried_out: true,
+        };
+        match turnstile(passage).await {
+            None => {}
+            Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+            Some(_) => return Err(reset()),
+        }
+    }
+    if lost { Err(reset()) } else { respond(reply) }
+}
+
+/// Carries a request out, or lets it meet its fault; answers also whether the answer is to be lost.
+async fn meet(
+    server: &ApiServer,
+    incoming: &Incoming,
+    record: RequestRecord,
+    fault: Option<Fault>,
+) -> Result<(Reply, bool), io::Error> {
+    match fault {
+        None => Ok((server.carry_out(incoming, record), false)),
         Some(Fault::Delay(time)) => {
             tokio::time::sleep(time).await;
-            respond(server.carry_out(&incoming, record))
+            Ok((server.carry_out(incoming, record), false))
         }
         Some(Fault::Status {
             code,
@@ -59,7 +97,7 @@ async fn answer(
             }
             let reply = Reply::refusal(&error);
             server.state().record(record, code);
-            respond(reply)
+            Ok((reply, false))
         }
         Some(Fault::Refuse) => {
             server.state().record(record, 0);
@@ -68,14 +106,12 @@ async fn answer(
                 "connection refused",
             ))
         }
-        Some(Fault::DropReplyAfterEffect) => {
-            let _lost = server.carry_out(&incoming, record);
-            Err(io::Error::new(
-                io::ErrorKind::ConnectionReset,
-                "connection reset by peer",
-            ))
-        }
+        Some(Fault::DropReplyAfterEffect) => Ok((server.carry_out(incoming, record), true)),
     }
+}
+
+fn reset() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer")
 }
 
 async fn read(request: Request<Body>) -> Result<Incoming, io::Error> {
@@ -130,7 +166,9 @@ impl ApiServer {
     fn carry_out(&self, incoming: &Incoming, record: RequestRecord) -> Reply {
         let mut state = self.state();
         state.store.move_on();
+        let noted = state.store.changes().len();
         let reply = state.reply(incoming);
+        state.sign(noted, &record, &incoming.written_by());
         let status = if record.verb == Verb::Other {
             405
         } else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collection::{Collection, Stored, text_at};
+use super::journal::Journal;
 use super::resource::{Resource, Word};
 
 /// How many lists can be paged through at a time; older ones expire.
@@ -23,6 +24,7 @@ pub(super) struct Store {
     now: Duration,
     /// How far the clock moves with each request.
     pub(super) tick: Duration,
+    pub(super) journal: Journal,
 }
 
 impl Store {
@@ -34,6 +36,7 @@ impl Store {
             uids: 0,
             now: Duration::from_secs(EPOCH),
             tick: Duration::from_secs(1),
+            journal: Journal::default(),
         }
     }
 
@@ -69,6 +72,9 @@ impl Store {
             .collections
             .entry(resource.storage.clone())
             .or_default();
+        let before = collection.get(&key).cloned();
+        self.journal
+            .note(resource, &key, before.as_deref(), Some(&stored));
         Arc::make_mut(collection).insert(&key, Arc::clone(&stored));
         stored
     }
@@ -81,8 +87,10 @@ impl Store {
         name: &str,
     ) -> Option<Arc<Stored>> {
         let collection = self.collections.get_mut(&*resource.storage)?;
-        let removed = Arc::make_mut(collection).remove(&key(namespace, name))?;
+        let key = key(namespace, name);
+        let removed = Arc::make_mut(collection).remove(&key)?;
         self.resource_version += 1;
+        self.journal.note(resource, &key, Some(&removed), None);
         Some(removed)
     }
 
