@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod history;
+mod host;
 pub mod juju;
 pub mod run;

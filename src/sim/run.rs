@@ -5,15 +5,14 @@
 //! and writes everything, then `update-status`, which must find nothing left to write. To the first round belongs one
 //! more hook of the leader's, who learns of the others' subnets from what they wrote.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::api::ApiServer;
+use super::host::SimulatedHost;
 use super::juju::{Charm, Impossible, JujuModel, Machine, ModelTools, UnitHook};
 use crate::charm::{Access, HookError, Surroundings, run_hook};
-use crate::host::Host;
 use crate::juju::context::MissingVariable;
 use crate::juju::tools::LogLevel;
 use crate::juju::{Hook, JujuContext};
@@ -21,7 +20,7 @@ use crate::model::{NodeName, UnitAddress, UnitName};
 use crate::status::Status;
 
 /// UUID of the simulated model.
-const MODEL_UUID: &str = "00000000-0000-4000-8000-000000000000";
+pub(super) const MODEL_UUID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What is simulated.
 #[derive(Debug, Clone)]
@@ -242,7 +241,7 @@ impl Stage<'_> {
         let surroundings = Surroundings {
             context: &context,
             tools: &tools,
-            host: &SimulatedMachine(unit),
+            host: &host(unit),
             access: &self.access,
         };
         let report = Box::pin(run_hook(hook, &surroundings))
@@ -273,7 +272,7 @@ impl Stage<'_> {
 }
 
 /// The model: the principals' applications, calico beside them, and everybody at rest.
-fn model(scenario: &Scenario) -> Result<JujuModel, Impossible> {
+pub(super) fn model(scenario: &Scenario) -> Result<JujuModel, Impossible> {
     let application = scenario.application.as_str();
     let mut model = JujuModel::new("simulation", MODEL_UUID);
     model.deploy(application, Charm::calico())?;
@@ -307,7 +306,14 @@ fn model(scenario: &Scenario) -> Result<JujuModel, Impossible> {
     Ok(model)
 }
 
-fn machine(unit: &ScenarioUnit) -> Machine {
+fn host(unit: &ScenarioUnit) -> SimulatedHost {
+    SimulatedHost {
+        hostname: unit.node.to_string(),
+        addresses: unit.addresses.iter().map(|address| address.ip).collect(),
+    }
+}
+
+pub(super) fn machine(unit: &ScenarioUnit) -> Machine {
     let mut machine =
         Machine::new(unit.node.to_string()).in_zone(unit.zone.clone().unwrap_or_default());
     for address in &unit.addresses {
@@ -344,33 +350,10 @@ fn server(scenario: &Scenario) -> Result<ApiServer, SimulationError> {
     Ok(server)
 }
 
-/// The machine of a simulated unit: its name and addresses, and nothing to complain of.
-struct SimulatedMachine<'a>(&'a ScenarioUnit);
-
-impl Host for SimulatedMachine<'_> {
-    fn hostname(&self) -> String {
-        self.0.node.to_string()
-    }
-
-    async fn fqdn(&self) -> Option<String> {
-        None
-    }
-
-    fn addresses(&self) -> Vec<IpAddr> {
-        self.0.addresses.iter().map(|address| address.ip).collect()
-    }
-
-    fn rp_filter(&self) -> Option<u8> {
-        Some(1)
-    }
-
-    async fn disable_tx_checksumming(&self, _interface: &str) -> Result<bool, String> {
-        Ok(false)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::model::Cidr;
 

@@ -1,0 +1,273 @@
+//! A story's deployment at rest, and the histories that begin there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+
+use fastrand::Rng;
+use serde_json::Value;
+
+use super::agent::lock;
+use super::chaos::Chaos;
+use super::cluster;
+use super::faults::{Coverage, Faults};
+use super::normal::{differences, normal};
+use super::play::{Counts, Happening, Play, Stop};
+use super::scene::{Unwatched, Violation, Watch};
+use super::story::{Change, Story};
+use super::world::{Broken, Snapshot};
+
+/// Objects by kind and name.
+type End = BTreeMap<String, Value>;
+
+/// A story whose deployment has settled. Any number of histories begin here, on any number of threads.
+pub struct Stage {
+    story: Story,
+    start: Snapshot,
+    /// What undisturbed deployments come to, by options and membership.
+    ends: Mutex<BTreeMap<String, End>>,
+}
+
+/// A history that ended as it should.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// How much happened.
+    pub counts: Counts,
+    /// How often each kind of trouble did.
+    pub coverage: Coverage,
+    /// Rounds of update-status until one wrote nothing.
+    pub rounds: usize,
+    /// What happened, in order.
+    pub happenings: Vec<Happening>,
+}
+
+/// A history that did not.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The story.
+    pub story: String,
+    /// The seed.
+    pub seed: u64,
+    /// What could go wrong.
+    pub faults: Faults,
+    /// What happened, in order.
+    pub happenings: Vec<Happening>,
+    /// What is wrong at the end of it.
+    pub violations: Vec<Violation>,
+    /// The command that tells the history again.
+    pub replay: String,
+}
+
+impl Summary {
+    /// A number that two histories share when the same things happened in the same order.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        trace(&self.happenings)
+    }
+}
+
+/// FNV-1a.
+fn trace(happenings: &[Happening]) -> u64 {
+    let bytes = happenings
+        .iter()
+        .flat_map(|happening| happening.text.bytes().chain([b'\n']));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "story {:?}, seed {}, faults {}",
+            self.story, self.seed, self.faults
+        )?;
+        for (number, happening) in self.happenings.iter().enumerate() {
+            if !happening.small {
+                writeln!(f, "#{number} {}", happening.text)?;
+            }
+        }
+        for Violation { invariant, message } in &self.violations {
+            writeln!(f, "{invariant}: {message}")?;
+        }
+        write!(f, "again: {}", self.replay)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs a history on a thread of its own clock.
+fn block<F: Future>(history: F) -> Result<F::Output, Broken> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(Broken::from)?;
+    Ok(tokio::task::LocalSet::new().block_on(&runtime, history))
+}
+
+impl Stage {
+    /// Lets a story's deployment settle.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn new(story: Story) -> Result<Self, Box<Failure>> {
+        let mut happenings = Vec::new();
+        let start = Snapshot::deployed(&story).map_err(Stop::Broken);
+        let start = start.and_then(|deployed| match story.settled {
+            true => block(settled(&deployed, &mut happenings))
+                .unwrap_or_else(|broken| Err(broken.into())),
+            false => Ok(deployed),
+        });
+        match start {
+            Ok(start) => Ok(Self {
+                story,
+                start,
+                ends: Mutex::default(),
+            }),
+            Err(stop) => Err(Box::new(failure(&story, 0, Faults::NONE, happenings, stop))),
+        }
+    }
+
+    /// The story.
+    #[must_use]
+    pub fn story(&self) -> &Story {
+        &self.story
+    }
+
+    /// Tells the history of a seed.
+    ///
+    /// # Errors
+    /// When an invariant does not hold, the history does not come to rest, or it ends otherwise than it should.
+    pub fn run(
+        &self,
+        seed: u64,
+        faults: Faults,
+        watch: &mut dyn Watch,
+    ) -> Result<Summary, Box<Failure>> {
+        let mut happenings = Vec::new();
+        let told = block(self.tell(seed, faults, watch, &mut happenings));
+        let outcome = told.unwrap_or_else(|broken| Err(broken.into()));
+        match outcome {
+            Ok((counts, coverage, rounds)) => Ok(Summary {
+                counts,
+                coverage,
+                rounds,
+                happenings,
+            }),
+            Err(stop) => Err(Box::new(failure(
+                &self.story,
+                seed,
+                faults,
+                happenings,
+                stop,
+            ))),
+        }
+    }
+
+    async fn tell(
+        &self,
+        seed: u64,
+        faults: Faults,
+        watch: &mut dyn Watch,
+        happenings: &mut Vec<Happening>,
+    ) -> Result<(Counts, Coverage, usize), Stop> {
+        let mut play = Play::new(self.start.wake(), watch);
+        let mut chaos = Chaos::new(&self.story, faults, Rng::with_seed(seed));
+        let told = told(&mut play, &mut chaos).await;
+        let ended = match told {
+            Ok(rounds) => self.compare(&play).await.map(|()| rounds),
+            Err(stop) => Err(stop),
+        };
+        *happenings = std::mem::take(&mut play.happenings);
+        ended.map(|rounds| (play.counts, play.coverage, rounds))
+    }
+
+    /// Holds the end of a history against that of an undisturbed one.
+    async fn compare(&self, play: &Play<'_>) -> Result<(), Stop> {
+        let options = play.world.options();
+        let key = format!("{options:?} {:?}", play.moves);
+        let known = lock(&self.ends).get(&key).cloned();
+        let wanted = match known {
+            Some(known) => known,
+            None => {
+                let end = self.undisturbed(&options, &play.moves).await?;
+                lock(&self.ends).insert(key, end.clone());
+                end
+            }
+        };
+        let lines = differences(&normal(&play.world.server), &wanted);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        Err(Stop::Violated(vec![Violation {
+            invariant: "one end",
+            message: format!(
+                "an undisturbed deployment with these options ends otherwise:\n  {}",
+                lines.join("\n  ")
+            ),
+        }]))
+    }
+
+    async fn undisturbed(
+        &self,
+        options: &[(String, String)],
+        moves: &[Change],
+    ) -> Result<End, Stop> {
+        let mut watch = Unwatched;
+        let mut play = Play::new(self.start.wake(), &mut watch);
+        for change in moves {
+            play.change(change).await?;
+        }
+        play.world.configure(options.to_vec())?;
+        play.elect()?;
+        play.come_to_rest(&mut |_| {}).await?;
+        Ok(normal(&play.world.server))
+    }
+}
+
+async fn settled(deployed: &Snapshot, happenings: &mut Vec<Happening>) -> Result<Snapshot, Stop> {
+    let mut watch = Unwatched;
+    let mut play = Play::new(deployed.wake(), &mut watch);
+    let rested = play.come_to_rest(&mut |_| {}).await;
+    *happenings = std::mem::take(&mut play.happenings);
+    rested?;
+    cluster::restart_workloads(&play.world.server).map_err(Broken::from)?;
+    Ok(play.world.freeze())
+}
+
+/// Chaos, then healing.
+async fn told(play: &mut Play<'_>, chaos: &mut Chaos<'_>) -> Result<usize, Stop> {
+    chaos.run(play).await?;
+    chaos.heal(play)?;
+    play.come_to_rest(&mut |units| chaos.rng.shuffle(units))
+        .await
+}
+
+fn failure(
+    story: &Story,
+    seed: u64,
+    faults: Faults,
+    happenings: Vec<Happening>,
+    stop: Stop,
+) -> Failure {
+    let violations = match stop {
+        Stop::Violated(violations) => violations,
+        Stop::Broken(broken) => vec![Violation {
+            invariant: "the simulation holds together",
+            message: broken.to_string(),
+        }],
+    };
+    Failure {
+        story: story.name.clone(),
+        seed,
+        faults,
+        happenings,
+        violations,
+        replay: format!(
+            "STORY={:?} SEED={seed} FAULTS={faults} cargo test --test histories",
+            story.name
+        ),
+    }
+}
