@@ -1,44 +1,189 @@
-//! Histories: hooks interleaved at every request and hook tool, with all that can go wrong.
+//! Histories: every unit's hooks interleaved at each request and hook tool, with all that can go wrong.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `HISTORIES` | how many histories, 2,000 by default |
+//! | `SEED` | only the history of this seed |
+//! | `STORY` | only the histories of this story |
+//! | `FAULTS` | what can go wrong, as `simulate --faults` takes it |
+//! | `CRASH_POINTS=all` | a crash after every single step, and not only where it makes a difference |
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use calico_charm::sim::history::scene::Unwatched;
-use calico_charm::sim::history::{Faults, Stage, stories};
+use calico_charm::sim::history::scene::{Unwatched, Watch};
+use calico_charm::sim::history::{Coverage, Failure, Faults, Points, Stage, Story, stories};
+
+/// Histories where nothing is said about their number.
+const HISTORIES: u64 = 2_000;
+/// Of these, one in so many is a story of its own, made up from its seed.
+const MADE_UP: u64 = 4;
+/// Threads; each tells histories of its own.
+const THREADS: u64 = 2;
+/// Units of the documented stories.
+const UNITS: [u8; 2] = [3, 4];
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn number(name: &str) -> Option<u64> {
+    variable(name).map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number"))
+    })
+}
+
+fn faults() -> Faults {
+    variable("FAULTS").map_or(Faults::ALL, |text| {
+        text.parse()
+            .unwrap_or_else(|error| panic!("FAULTS: {error}"))
+    })
+}
+
+fn watch() -> Box<dyn Watch> {
+    Box::new(Unwatched)
+}
+
+fn stage(story: Story) -> Stage {
+    Stage::new(story).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// The stages of the documented stories, or of the one that is asked for.
+fn documented() -> Vec<Stage> {
+    let wanted = variable("STORY");
+    let stories = UNITS.into_iter().flat_map(stories::documented);
+    stories
+        .filter(|story| wanted.as_ref().is_none_or(|wanted| story.name == *wanted))
+        .map(stage)
+        .collect()
+}
+
+/// What all histories came to.
+#[derive(Default)]
+struct Tally {
+    coverage: Coverage,
+    hooks: usize,
+    requests: usize,
+    steps: usize,
+    failures: Vec<Box<Failure>>,
+}
+
+/// The stage of a seed: a documented one in turn, now and then one of its own, and only that where it is asked for.
+fn tell(seed: u64, stages: &[Stage], tally: &Mutex<Tally>) {
+    let own = variable("STORY").is_some_and(|story| story.starts_with("random "));
+    let made_up = (own || seed.is_multiple_of(MADE_UP) && variable("STORY").is_none())
+        .then(|| stage(stories::random(seed)));
+    let count = u64::try_from(stages.len()).expect("there are few stories");
+    let known = || stages.get(usize::try_from(seed % count.max(1)).ok()?);
+    let stage = made_up
+        .as_ref()
+        .or_else(known)
+        .expect("STORY is one of the stories");
+    let told = stage.run(seed, faults(), &mut *watch());
+    let mut tally = tally.lock().expect("no history panics");
+    match told {
+        Ok(summary) => {
+            tally.coverage.add(&summary.coverage);
+            tally.hooks += summary.counts.hooks;
+            tally.requests += summary.counts.requests;
+            tally.steps += summary.counts.steps;
+        }
+        Err(failure) => tally.failures.push(failure),
+    }
+}
 
 #[test]
-fn documented() {
-    for story in stories::documented(3) {
-        let name = story.name.clone();
-        let started = Instant::now();
-        let stage = match Stage::new(story) {
-            Ok(stage) => stage,
-            Err(failure) => panic!("{failure}"),
-        };
-        let ready = started.elapsed();
-        let mut bad = 0;
-        let mut shown = false;
-        let started = Instant::now();
-        let n = 40;
-        let (mut hooks, mut steps, mut requests) = (0, 0, 0);
-        for seed in 0..n {
-            match stage.run(seed, Faults::ALL, &mut Unwatched) {
-                Ok(s) => {
-                    hooks += s.counts.hooks;
-                    steps += s.counts.steps;
-                    requests += s.counts.requests;
-                }
-                Err(failure) => {
-                    bad += 1;
-                    if !shown && std::env::var("SHOW").is_ok() {
-                        println!("{failure}");
-                        shown = true;
+fn every_history_ends_as_it_should() {
+    let stages = documented();
+    let (first, last) = match number("SEED") {
+        Some(seed) => (seed, seed + 1),
+        None => (0, number("HISTORIES").unwrap_or(HISTORIES)),
+    };
+    let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= last {
+                        return;
                     }
+                    tell(seed, &stages, &tally);
                 }
-            }
+            });
         }
-        println!(
-            "{name}: ready {ready:?}, {n} in {:?}, {bad} bad, {hooks} hooks {steps} steps {requests} requests",
-            started.elapsed()
+    });
+    let tally = tally.into_inner().expect("no history panics");
+    let took = started.elapsed().as_secs_f64();
+    let histories = last - first;
+    println!(
+        "{histories} histories, {} hooks, {} requests, {} steps one by one in {took:.1} s\n{}",
+        tally.hooks, tally.requests, tally.steps, tally.coverage
+    );
+    let mut failures = tally.failures;
+    failures.sort_by_key(|failure| failure.happenings.len());
+    let mut stories: Vec<(&str, u64)> = failures
+        .iter()
+        .map(|failure| (failure.story.as_str(), failure.seed))
+        .collect();
+    stories.sort_unstable();
+    if let Some(shortest) = failures.first() {
+        panic!(
+            "{} of {histories} fail: {stories:?}\nthe shortest:\n{shortest}",
+            failures.len()
         );
+    }
+    if histories >= HISTORIES && faults() == Faults::ALL {
+        assert_eq!(
+            tally.coverage.missing(),
+            [""; 0],
+            "these faults never happened"
+        );
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_history() {
+    for story in stories::documented(3).into_iter().take(3) {
+        let stage = stage(story);
+        for seed in 0..4 {
+            let tell = || {
+                let told = stage.run(seed, Faults::ALL, &mut Unwatched);
+                told.map(|summary| summary.trace())
+                    .unwrap_or_else(|failure| failure.trace())
+            };
+            assert_eq!(tell(), tell(), "{} seed {seed}", stage.story().name);
+        }
+    }
+}
+
+#[test]
+fn a_crash_anywhere_is_mended() {
+    let points = match variable("CRASH_POINTS").as_deref() {
+        Some("all") => Points::All,
+        _ => Points::Effects,
+    };
+    let mut bad = Vec::new();
+    for story in stories::documented(3) {
+        if variable("STORY").is_some_and(|wanted| wanted != story.name) {
+            continue;
+        }
+        let stage = stage(story);
+        let started = Instant::now();
+        match stage.crash_everywhere(points, &mut watch) {
+            Ok(points) => println!(
+                "{}: {points} points in {:.1} s",
+                stage.story().name,
+                started.elapsed().as_secs_f64()
+            ),
+            Err(failure) => bad.push(failure),
+        }
+    }
+    let names: Vec<&str> = bad.iter().map(|failure| failure.story.as_str()).collect();
+    if let Some(first) = bad.first() {
+        panic!("{names:?} fail, the first:\n{first}");
     }
 }

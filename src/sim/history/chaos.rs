@@ -128,14 +128,9 @@ impl<'s> Chaos<'s> {
         let world = &play.world;
         let mut moves = Vec::new();
         let waiting = world.shared.desk.waiting();
-        let favours = waiting.iter().any(|(_, hook, _)| *hook == self.favourite);
-        for (number, hook, _) in &waiting {
-            let weight = if favours && *hook == self.favourite {
-                400
-            } else {
-                40
-            };
-            moves.push((weight, Move::Pass(*number)));
+        for step in &waiting {
+            let weight = if step.hook == self.favourite { 400 } else { 40 };
+            moves.push((weight, Move::Pass(step.number)));
         }
         for unit in world.units() {
             if self.down.contains_key(&unit) || world.is_running(&unit) {
@@ -175,7 +170,8 @@ impl<'s> Chaos<'s> {
         if self.comings > 0 {
             self.may(Trouble::Membership, 3, Move::Membership, &mut moves);
         }
-        moves.push((if waiting.is_empty() { 30 } else { 2 }, Move::Wait));
+        let asleep = waiting.is_empty() && !world.running.is_empty();
+        moves.push((if asleep { 200 } else { 2 }, Move::Wait));
         moves
     }
 
@@ -239,11 +235,13 @@ impl<'s> Chaos<'s> {
     }
 
     fn pass(&mut self, play: &mut Play<'_>, number: u64) {
-        let waiting = play.world.shared.desk.waiting();
-        let Some((_, hook, step)) = waiting.into_iter().find(|(known, ..)| *known == number) else {
+        let desk = &play.world.shared.desk;
+        let waiting = desk.waiting();
+        let hook = waiting.iter().find(|step| step.number == number);
+        let (Some(hook), Some(step)) = (hook, desk.step(number)) else {
             return;
         };
-        self.favourite = hook;
+        self.favourite = hook.hook;
         if let Step::Request(record) = &step
             && record.verb == Verb::Delete
             && self.faults.has(Trouble::Others)
@@ -262,14 +260,13 @@ impl<'s> Chaos<'s> {
 
     async fn crash(&mut self, play: &mut Play<'_>, id: u64) {
         let waiting = play.world.shared.desk.waiting();
-        let mut steps = waiting.iter().filter(|(_, hook, _)| *hook == id);
-        let before = steps.any(|(_, _, step)| step.acts());
+        let before = waiting.iter().any(|step| step.hook == id && step.acts);
         play.coverage.count(if before {
             "crash before an effect"
         } else {
             "crash after an effect"
         });
-        play.crash(id).await;
+        play.kill(id).await;
     }
 
     /// An agent goes down for a while, and a hook that it runs with it.
@@ -285,7 +282,7 @@ impl<'s> Chaos<'s> {
             .map(|(id, _)| *id)
             .next();
         if let Some(id) = hook {
-            play.crash(id).await;
+            play.kill(id).await;
         }
         let until = play.world.now() + Duration::from_secs(self.rng.u64(1..60));
         play.coverage.count("agent down");

@@ -30,6 +30,15 @@ impl Step {
     pub(super) fn acts(&self) -> bool {
         matches!(self, Self::Request(_) | Self::Tool(_))
     }
+
+    /// Whether letting it through may change the store, or what Juju shows at once.
+    fn writes(&self) -> bool {
+        match self {
+            Self::Request(record) => record.writes(),
+            Self::Tool(call) => call.starts_with("status-set") || call.starts_with("action-"),
+            Self::Answer(_) | Self::ToolAnswer(_) | Self::Exit => false,
+        }
+    }
 }
 
 impl fmt::Display for Step {
@@ -68,6 +77,18 @@ pub(super) fn brief(path: &str) -> &str {
         rest = object;
     }
     rest
+}
+
+/// What is known of a step that waits without looking at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) number: u64,
+    /// The running hook it belongs to.
+    pub(super) hook: u64,
+    /// Whether something takes effect when it is let through.
+    pub(super) acts: bool,
+    /// Whether the store or the unit's status may change then.
+    pub(super) writes: bool,
 }
 
 /// One thing that waits.
@@ -136,14 +157,25 @@ impl Desk {
         async move { desk.wait(hook, step).await }.boxed()
     }
 
-    /// What waits now, by number, with the hook it belongs to; what nobody waits for any more is forgotten.
-    pub(super) fn waiting(&self) -> Vec<(u64, u64, Step)> {
+    /// What waits now, in order; what nobody waits for any more is forgotten.
+    pub(super) fn waiting(&self) -> Vec<Waiting> {
         let mut queue = self.queue();
         queue.parked.retain(|_, parked| !parked.pass.is_closed());
         let parked = queue.parked.iter();
         parked
-            .map(|(number, parked)| (*number, parked.hook, parked.step.clone()))
+            .map(|(number, parked)| Waiting {
+                number: *number,
+                hook: parked.hook,
+                acts: parked.step.acts(),
+                writes: parked.step.writes(),
+            })
             .collect()
+    }
+
+    /// What waits by this number.
+    pub(super) fn step(&self, number: u64) -> Option<Step> {
+        let queue = self.queue();
+        queue.parked.get(&number).map(|parked| parked.step.clone())
     }
 
     /// Lets a step through, with what goes wrong with it.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::cluster;
-use super::desk::Step;
 use super::play::{Play, Stop, TICK};
 use super::scene::{Told, Violation};
 use super::world::Broken;
@@ -20,13 +19,13 @@ const HOOKS_A_UNIT: usize = 60;
 impl Play<'_> {
     /// Runs hooks until none runs and none is due. Reads and hook tools pass by themselves, writes one by one.
     pub(super) async fn calm(&mut self) -> Result<(), Stop> {
-        self.world.shared.desk.set_open(true);
+        self.world.shared.desk.set_open(self.crash.is_none());
         let most = self.counts.hooks + HOOKS_A_UNIT * self.world.units().len().max(1);
         let mut nap = TICK;
         loop {
             self.settle(nap).await?;
             let begun = self.begin_due()?;
-            let passed = self.pass_next();
+            let passed = self.pass_next().await?;
             if begun || passed {
                 nap = TICK;
             } else if self.world.running.is_empty() {
@@ -40,26 +39,46 @@ impl Play<'_> {
         }
     }
 
+    /// Lets hooks that are due begin and some steps through, as far as there are any.
+    pub(super) async fn some_steps(&mut self, most: usize) -> Result<(), Stop> {
+        self.world.shared.desk.set_open(false);
+        for _ in 0..most {
+            self.settle(TICK).await?;
+            self.begin_due()?;
+            self.pass_next().await?;
+        }
+        Ok(())
+    }
+
     fn begin_due(&mut self) -> Result<bool, Broken> {
         let mut begun = false;
         for unit in self.world.units() {
-            if let Some(event) = self.world.due(&unit) {
-                begun |= self.begin(&unit, event)?;
+            let Some(event) = self.world.due(&unit) else {
+                continue;
+            };
+            let refused = Broken(format!("{unit}: Juju does not run {event}, which is due"));
+            if !self.begin(&unit, event)? {
+                return Err(refused);
             }
+            begun = true;
         }
         Ok(begun)
     }
 
-    /// Lets the first step through that changes something, and everything before it that does not.
-    fn pass_next(&mut self) -> bool {
+    /// Lets the first step through that changes something, and everything before it that does not. With a crash to come,
+    /// steps go one by one.
+    async fn pass_next(&mut self) -> Result<bool, Stop> {
+        if self.crash.is_some() {
+            return self.pass_towards_crash().await;
+        }
         let waiting = self.world.shared.desk.waiting();
-        for (number, _, step) in &waiting {
-            self.pass(*number, None);
-            if matches!(step, Step::Request(record) if record.writes()) {
+        for step in &waiting {
+            self.pass(step.number, None);
+            if step.writes {
                 break;
             }
         }
-        !waiting.is_empty()
+        Ok(!waiting.is_empty())
     }
 
     /// One round of update-status, and what follows from it; answers how much the hooks wrote.

@@ -12,6 +12,7 @@
 mod agent;
 mod chaos;
 mod cluster;
+mod crash;
 mod desk;
 mod fair;
 mod faults;
@@ -26,6 +27,7 @@ pub mod stories;
 mod story;
 mod world;
 
+pub use crash::Points;
 pub use faults::{Coverage, Faults, Trouble, UnknownFault};
 pub use play::{Counts, Happening};
 pub use stage::{Failure, Stage, Summary};

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::sim::api::ApiServer;
 
 /// Annotations of the rollout; their third word is the generation, which is new with each change.
 const RECORDS: [&str; 2] = ["calico.juju.is/rollout", "calico.juju.is/applied"];
+
+/// ConfigMap in which the charm records what it has installed.
+const RECORD: &str = "calico-charm-manifests";
 
 /// By kind and name, every object that a user can see, without uids, versions, generations and times, and without what
 /// controllers and kubelets say.
@@ -51,11 +54,53 @@ fn strip(object: &mut Value) {
         .get_mut("managedFields")
         .and_then(Value::as_array_mut)
     {
-        entries.retain(|entry| entry.get("subresource").is_none());
-        for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-            entry.remove("time");
+        *entries = by_manager(entries);
+    }
+    if object["metadata"]["name"] == RECORD {
+        without_versions(&mut object["data"]);
+    }
+}
+
+/// What each manager owns, by whatever operation: a label that was put back by hand is owned twice. Of the status
+/// nobody does.
+fn by_manager(entries: &[Value]) -> Vec<Value> {
+    let mut owned: BTreeMap<String, Value> = BTreeMap::new();
+    for entry in entries {
+        let mut fields = entry["fieldsV1"].clone();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("f:status");
         }
-        entries.sort_by_key(ToString::to_string);
+        let manager = entry["manager"].as_str().unwrap_or_default().to_owned();
+        unite(owned.entry(manager).or_insert_with(|| json!({})), fields);
+    }
+    owned
+        .into_iter()
+        .map(|(manager, fields)| json!({"manager": manager, "fields": fields}))
+        .collect()
+}
+
+fn unite(one: &mut Value, other: Value) {
+    let (Value::Object(fields), Value::Object(more)) = (&mut *one, other) else {
+        return;
+    };
+    for (field, value) in more {
+        unite(fields.entry(field).or_insert_with(|| json!({})), value);
+    }
+}
+
+/// The record of an installation names each object with its uid, and its version or generation: words of a line after
+/// the first.
+fn without_versions(data: &mut Value) {
+    for text in data
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|data| data.values_mut())
+    {
+        let Some(lines) = text.as_str() else { continue };
+        let names = lines
+            .lines()
+            .map(|line| line.split(' ').next().unwrap_or_default());
+        *text = names.collect::<Vec<_>>().join("\n").into();
     }
 }
 
@@ -108,8 +153,6 @@ fn differing(place: &str, found: &Value, wanted: &Value, lines: &mut Vec<String>
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::agent::lock;
+use super::crash::Crash;
 use super::desk::brief;
 use super::faults::Coverage;
 use super::scene::{Scene, Told, Violation, Watch, Written};
@@ -66,6 +67,8 @@ pub(super) struct Play<'w> {
     pub(super) moves: Vec<Change>,
     /// Who leads as far as has been told.
     leader: Option<String>,
+    /// The crash that is to come, where there is one.
+    pub(super) crash: Option<Crash>,
 }
 
 impl<'w> Play<'w> {
@@ -79,6 +82,7 @@ impl<'w> Play<'w> {
             coverage: Coverage::default(),
             violations: Vec::new(),
             moves: Vec::new(),
+            crash: None,
         }
     }
 
@@ -255,7 +259,7 @@ impl<'w> Play<'w> {
     }
 
     /// Kills a running hook.
-    pub(super) async fn crash(&mut self, id: u64) {
+    pub(super) async fn kill(&mut self, id: u64) {
         if let Some(unit) = self.world.kill(id).await {
             self.say(format!("{unit} is killed"));
             self.tell(&Told::Crashed { unit });
@@ -272,7 +276,7 @@ impl<'w> Play<'w> {
                 .map(|(id, _)| *id)
                 .next();
             if let Some(id) = hook {
-                self.crash(id).await;
+                self.kill(id).await;
             }
         }
         if !matches!(change, Change::Hooks | Change::Config { .. }) {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::agent::lock;
 use super::chaos::Chaos;
 use super::cluster;
+use super::crash::{Crash, Points};
 use super::faults::{Coverage, Faults};
 use super::normal::{differences, normal};
 use super::play::{Counts, Happening, Play, Stop};
@@ -60,6 +61,14 @@ pub struct Failure {
 
 impl Summary {
     /// A number that two histories share when the same things happened in the same order.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        trace(&self.happenings)
+    }
+}
+
+impl Failure {
+    /// [`Summary::trace`] of a history that failed.
     #[must_use]
     pub fn trace(&self) -> u64 {
         trace(&self.happenings)
@@ -166,6 +175,60 @@ impl Stage {
         }
     }
 
+    /// Tells the story once for each point at which a running hook can be killed, all else going well; `watch` makes
+    /// the watch for each. Answers with the number of points.
+    ///
+    /// # Errors
+    /// The first history that does not end as it should; its seed is the number of the point.
+    pub fn crash_everywhere(
+        &self,
+        points: Points,
+        watch: &mut dyn FnMut() -> Box<dyn Watch>,
+    ) -> Result<usize, Box<Failure>> {
+        let mut happenings = Vec::new();
+        let whole = Crash::default();
+        let told = block(self.march(whole, &mut *watch(), &mut happenings));
+        let told = told.unwrap_or_else(|broken| Err(broken.into()));
+        let fail = |number, happenings, stop| {
+            let mut failure = failure(&self.story, number, Faults::NONE, happenings, stop);
+            failure.replay = format!(
+                "STORY={:?} POINT={number} cargo test --test histories",
+                self.story.name
+            );
+            Box::new(failure)
+        };
+        let points = match told {
+            Ok(whole) => whole.seen(points),
+            Err(stop) => return Err(fail(0, happenings, stop)),
+        };
+        for (number, point) in points.iter().enumerate() {
+            let told = block(self.march(Crash::at(*point), &mut *watch(), &mut happenings));
+            if let Err(stop) = told.unwrap_or_else(|broken| Err(broken.into())) {
+                let number = u64::try_from(number).unwrap_or(u64::MAX);
+                return Err(fail(number, happenings, stop));
+            }
+        }
+        Ok(points.len())
+    }
+
+    /// The story in fair hooks, with one crash.
+    async fn march(
+        &self,
+        crash: Crash,
+        watch: &mut dyn Watch,
+        happenings: &mut Vec<Happening>,
+    ) -> Result<Crash, Stop> {
+        let mut play = Play::new(self.start.wake(), watch);
+        play.crash = Some(crash);
+        let ended = marched(&mut play, &self.story).await;
+        let ended = match ended {
+            Ok(()) => self.compare(&play).await,
+            Err(stop) => Err(stop),
+        };
+        *happenings = std::mem::take(&mut play.happenings);
+        ended.map(|()| play.crash.take().unwrap_or_default())
+    }
+
     async fn tell(
         &self,
         seed: u64,
@@ -235,6 +298,21 @@ async fn settled(deployed: &Snapshot, happenings: &mut Vec<Happening>) -> Result
     rested?;
     cluster::restart_workloads(&play.world.server).map_err(Broken::from)?;
     Ok(play.world.freeze())
+}
+
+/// The story, each change as soon as it may come: hooks are only waited for where the story says so.
+async fn marched(play: &mut Play<'_>, story: &Story) -> Result<(), Stop> {
+    for change in &story.steps {
+        match change {
+            Change::Hooks => play.calm().await?,
+            change => {
+                play.change(change).await?;
+                play.some_steps(40).await?;
+            }
+        }
+    }
+    play.elect()?;
+    play.come_to_rest(&mut |_| {}).await.map(drop)
 }
 
 /// Chaos, then healing.

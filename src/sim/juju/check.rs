@@ -25,6 +25,10 @@ impl JujuModel {
         {
             return Err(refuse(format!("{failed} has failed and comes first")));
         }
+        if unit.agent.failed.is_some() {
+            // What has failed runs again, whatever its occasion has come to (`operation.retryHook`).
+            return Ok(());
+        }
         let against = match event {
             Event::Unit(hook) => self.against_unit_hook(name, unit, *hook),
             Event::Action { .. } => {

@@ -269,6 +269,9 @@ impl JujuModel {
         known.leader_version += 1;
         if let Some(former) = former.and_then(|former| self.units.get_mut(&former)) {
             former.agent.knows_it_leads = false;
+            // Run again, it is skipped (`operation.runHook`: "unit is no longer the leader").
+            let elected = Event::Unit(UnitHook::LeaderElected);
+            former.agent.failed.take_if(|failed| *failed == elected);
         }
         Ok(())
     }
