@@ -130,6 +130,13 @@ fn every_history_ends_as_it_should() {
         .map(|failure| (failure.story.as_str(), failure.seed))
         .collect();
     stories.sort_unstable();
+    for failure in &failures {
+        let found = failure.violations.iter();
+        let found: Vec<String> = found
+            .map(|violation| format!("{}: {}", violation.invariant, violation.message))
+            .collect();
+        println!("{} {}: {}", failure.story, failure.seed, found.join("; "));
+    }
     if let Some(shortest) = failures.first() {
         panic!(
             "{} of {histories} fail: {stories:?}\nthe shortest:\n{shortest}",

@@ -358,7 +358,6 @@ impl<'s> Chaos<'s> {
     pub(super) fn heal(&mut self, play: &mut Play<'_>) -> Result<(), Stop> {
         self.down.clear();
         play.tidy_up()?;
-        play.elect()?;
         play.say("nothing goes wrong any more");
         play.tell(&Told::Healed);
         play.check()

@@ -51,6 +51,8 @@ impl Play<'_> {
     }
 
     fn begin_due(&mut self) -> Result<bool, Broken> {
+        // A leader that is removed has a successor within a minute.
+        self.elect()?;
         let mut begun = false;
         for unit in self.world.units() {
             let Some(event) = self.world.due(&unit) else {

@@ -1,9 +1,10 @@
 //! The cluster's state without what two ways to it may differ in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::render::FIELD_MANAGER;
 use crate::sim::api::ApiServer;
 
 /// Annotations of the rollout; their third word is the generation, which is new with each change.
@@ -12,9 +13,17 @@ const RECORDS: [&str; 2] = ["calico.juju.is/rollout", "calico.juju.is/applied"];
 /// ConfigMap in which the charm records what it has installed.
 const RECORD: &str = "calico-charm-manifests";
 
-/// By kind and name, every object that a user can see, without uids, versions, generations and times, and without what
-/// controllers and kubelets say.
-pub(super) fn normal(server: &ApiServer) -> BTreeMap<String, Value> {
+/// One object as two ways to it have it in common: without uid, versions, times and what controllers and kubelets say.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Normal {
+    object: Value,
+    /// The fields that the charm owns: no more than it has to, for what somebody else has written as it should be, it
+    /// leaves alone.
+    owned: BTreeSet<String>,
+}
+
+/// By kind and name, every object that a user can see.
+pub(super) fn normal(server: &ApiServer) -> BTreeMap<String, Normal> {
     let objects = server.dump().into_iter();
     objects
         .filter(|object| object["kind"] != "Pod" && object["kind"] != "BlockAffinity")
@@ -24,8 +33,9 @@ pub(super) fn normal(server: &ApiServer) -> BTreeMap<String, Value> {
                 object["kind"].as_str().unwrap_or_default(),
                 object["metadata"]["name"].as_str().unwrap_or_default()
             );
+            let owned = owned(&object);
             strip(&mut object);
-            (name, object)
+            (name, Normal { object, owned })
         })
         .collect()
 }
@@ -54,37 +64,35 @@ fn strip(object: &mut Value) {
         .get_mut("managedFields")
         .and_then(Value::as_array_mut)
     {
-        *entries = by_manager(entries);
+        *entries = Vec::new();
     }
     if object["metadata"]["name"] == RECORD {
         without_versions(&mut object["data"]);
     }
 }
 
-/// What each manager owns, by whatever operation: a label that was put back by hand is owned twice. Of the status
-/// nobody does.
-fn by_manager(entries: &[Value]) -> Vec<Value> {
-    let mut owned: BTreeMap<String, Value> = BTreeMap::new();
-    for entry in entries {
-        let mut fields = entry["fieldsV1"].clone();
-        if let Some(fields) = fields.as_object_mut() {
-            fields.remove("f:status");
+/// The fields that the charm owns, by whatever operation; of the status it owns none.
+fn owned(object: &Value) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    let entries = object["metadata"]["managedFields"].as_array();
+    for entry in entries.into_iter().flatten() {
+        if entry["manager"] == FIELD_MANAGER {
+            leaves("", &entry["fieldsV1"], &mut paths);
         }
-        let manager = entry["manager"].as_str().unwrap_or_default().to_owned();
-        unite(owned.entry(manager).or_insert_with(|| json!({})), fields);
     }
-    owned
-        .into_iter()
-        .map(|(manager, fields)| json!({"manager": manager, "fields": fields}))
-        .collect()
+    paths
 }
 
-fn unite(one: &mut Value, other: Value) {
-    let (Value::Object(fields), Value::Object(more)) = (&mut *one, other) else {
-        return;
-    };
-    for (field, value) in more {
-        unite(fields.entry(field).or_insert_with(|| json!({})), value);
+fn leaves(place: &str, fields: &Value, paths: &mut BTreeSet<String>) {
+    match fields.as_object().filter(|fields| !fields.is_empty()) {
+        None => {
+            paths.insert(place.to_owned());
+        }
+        Some(fields) => {
+            for (field, below) in fields {
+                leaves(&format!("{place} {field}"), below, paths);
+            }
+        }
     }
 }
 
@@ -116,17 +124,20 @@ fn without_generation(text: &str) -> String {
 
 /// What differs, one line an object, the state that is wanted last.
 pub(super) fn differences(
-    found: &BTreeMap<String, Value>,
-    wanted: &BTreeMap<String, Value>,
+    found: &BTreeMap<String, Normal>,
+    wanted: &BTreeMap<String, Normal>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, wanted) in wanted {
-        match found.get(name) {
-            None => lines.push(format!("{name} is missing")),
-            Some(found) if found != wanted => {
-                differing(name, found, wanted, &mut lines);
-            }
-            Some(_) => {}
+        let Some(found) = found.get(name) else {
+            lines.push(format!("{name} is missing"));
+            continue;
+        };
+        if found.object != wanted.object {
+            differing(name, &found.object, &wanted.object, &mut lines);
+        }
+        for field in found.owned.difference(&wanted.owned) {
+            lines.push(format!("{name}:{field} should not be the charm's own"));
         }
     }
     let extra = found.keys().filter(|name| !wanted.contains_key(*name));
@@ -153,6 +164,8 @@ fn differing(place: &str, found: &Value, wanted: &Value, lines: &mut Vec<String>
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -172,12 +185,18 @@ mod tests {
 
     #[test]
     fn differences_name_the_field() {
-        let of = |value: Value| BTreeMap::from([("Node a".to_owned(), value)]);
-        let found = of(json!({"spec": {"x": 1, "y": 2}}));
-        let wanted = of(json!({"spec": {"x": 1, "y": 3}}));
+        let of = |object: Value, owned: &[&str]| {
+            let owned = owned.iter().map(|path| (*path).to_owned()).collect();
+            BTreeMap::from([("Node a".to_owned(), Normal { object, owned })])
+        };
+        let found = of(json!({"spec": {"x": 1, "y": 2}}), &[" f:spec f:x"]);
+        let wanted = of(json!({"spec": {"x": 1, "y": 3}}), &[" f:spec f:y"]);
         assert_eq!(
             differences(&found, &wanted),
-            ["Node a spec y: 2, should be 3"]
+            [
+                "Node a spec y: 2, should be 3",
+                "Node a: f:spec f:x should not be the charm's own"
+            ]
         );
         assert_eq!(
             differences(&BTreeMap::new(), &wanted),
@@ -187,5 +206,16 @@ mod tests {
             differences(&found, &BTreeMap::new()),
             ["Node a should not be there"]
         );
+    }
+
+    #[test]
+    fn the_charm_owns_leaves() {
+        let entry = |manager: &str, fields: Value| json!({"manager": manager, "fieldsV1": fields});
+        let object = json!({"metadata": {"managedFields": [
+            entry("calico-charm", json!({"f:spec": {"f:x": {}, "f:y": {}}})),
+            entry("kubectl", json!({"f:spec": {"f:z": {}}})),
+        ]}});
+        let owned: Vec<String> = owned(&object).into_iter().collect();
+        assert_eq!(owned, [" f:spec f:x", " f:spec f:y"]);
     }
 }

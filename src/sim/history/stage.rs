@@ -5,21 +5,20 @@ use std::fmt;
 use std::sync::Mutex;
 
 use fastrand::Rng;
-use serde_json::Value;
 
 use super::agent::lock;
 use super::chaos::Chaos;
 use super::cluster;
 use super::crash::{Crash, Points};
 use super::faults::{Coverage, Faults};
-use super::normal::{differences, normal};
+use super::normal::{Normal, differences, normal};
 use super::play::{Counts, Happening, Play, Stop};
 use super::scene::{Unwatched, Violation, Watch};
 use super::story::{Change, Story};
 use super::world::{Broken, Snapshot};
 
 /// Objects by kind and name.
-type End = BTreeMap<String, Value>;
+type End = BTreeMap<String, Normal>;
 
 /// A story whose deployment has settled. Any number of histories begin here, on any number of threads.
 pub struct Stage {
@@ -284,7 +283,6 @@ impl Stage {
             play.change(change).await?;
         }
         play.world.configure(options.to_vec())?;
-        play.elect()?;
         play.come_to_rest(&mut |_| {}).await?;
         Ok(normal(&play.world.server))
     }
@@ -311,7 +309,6 @@ async fn marched(play: &mut Play<'_>, story: &Story) -> Result<(), Stop> {
             }
         }
     }
-    play.elect()?;
     play.come_to_rest(&mut |_| {}).await.map(drop)
 }
 
