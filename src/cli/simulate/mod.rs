@@ -1,5 +1,6 @@
 //! `simulate FABRIC`: every unit's hooks against a Kubernetes API in this process.
 
+mod history;
 mod progress;
 mod view;
 
@@ -12,6 +13,7 @@ use super::fabric::{Fabric, FabricUnit};
 use super::{
     FabricArguments, Failed, Output, fail, hook, print, print_json, refuse, runtime, wrong_usage,
 };
+use crate::sim::history::Faults;
 use crate::sim::run::{Scenario, ScenarioUnit, run as run_scenario};
 use progress::ProgressBar;
 use view::{Shown, View};
@@ -26,6 +28,15 @@ pub(super) struct Arguments {
     /// Show what every unit does, however many there are
     #[arg(long)]
     all: bool,
+    /// Let hooks run side by side and things go wrong, as this number has it: the same one gives the same history
+    #[arg(long, value_name = "N", conflicts_with = "unit")]
+    seed: Option<u64>,
+    /// What may go wrong with a seed: `all`, `none`, or some of crash,leader,api,juju,others,config,membership
+    #[arg(long, value_name = "FAULTS", default_value = "all", requires = "seed")]
+    faults: Faults,
+    /// With a seed: begin with FABRIC at rest, and change it to the options and units of this file
+    #[arg(long, value_name = "FABRIC", requires = "seed")]
+    to: Option<String>,
     /// Format
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
@@ -38,6 +49,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let config = fabric
         .config()
         .map_err(|diagnostics| refuse(&fabric.files, &diagnostics, json))?;
+    if let Some(seed) = arguments.seed {
+        return history::run(arguments, &fabric, seed);
+    }
     let shown = shown(arguments, &fabric)?;
     let started = Instant::now();
     let mut bar = ProgressBar::new(started);

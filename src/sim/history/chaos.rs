@@ -252,8 +252,12 @@ impl<'s> Chaos<'s> {
         let fault = mishap::draw(&step, self.faults, &mut self.rng);
         if let Some((what, _)) = &fault {
             play.coverage.count(what);
-            let what = *what;
             play.say(format!("{what}: {step}"));
+            if let (Step::Tool(_), Some(running)) = (&step, play.world.running.get(&self.favourite))
+            {
+                let unit = running.unit.clone();
+                play.tell(&Told::ToolFailed { unit });
+            }
         }
         play.pass(number, fault.map(|(_, fault)| fault));
     }

@@ -114,8 +114,12 @@ fn without_versions(data: &mut Value) {
 
 fn without_generation(text: &str) -> String {
     let mut words: Vec<&str> = text.split(' ').collect();
+    let is_generation = |word: &str| {
+        let digits = word.strip_prefix('n').unwrap_or(word);
+        !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
+    };
     if let Some(generation) = words.get_mut(2)
-        && generation.chars().all(|c| c.is_ascii_digit())
+        && is_generation(generation)
     {
         *generation = "-";
     }
@@ -176,6 +180,7 @@ mod tests {
                 "a1b2 set 17 without calico/1",
                 "a1b2 set - without calico/1",
             ),
+            ("a1b2 settled n17", "a1b2 settled -"),
             ("a1b2 settled", "a1b2 settled"),
             ("a1b2 set x", "a1b2 set x"),
         ] {

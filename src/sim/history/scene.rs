@@ -82,6 +82,11 @@ pub enum Told {
         /// The unit.
         unit: String,
     },
+    /// A hook tool of a running hook failed, which makes the hook fail.
+    ToolFailed {
+        /// The unit.
+        unit: String,
+    },
     /// Another unit leads, or none.
     LeaderIs(Option<String>),
     /// From now on nothing goes wrong any more.

@@ -219,6 +219,7 @@ impl Stage {
     ) -> Result<Crash, Stop> {
         let mut play = Play::new(self.start.wake(), watch);
         play.crash = Some(crash);
+        play.tell_options();
         let ended = marched(&mut play, &self.story).await;
         let ended = match ended {
             Ok(()) => self.compare(&play).await,
@@ -236,6 +237,7 @@ impl Stage {
         happenings: &mut Vec<Happening>,
     ) -> Result<(Counts, Coverage, usize), Stop> {
         let mut play = Play::new(self.start.wake(), watch);
+        play.tell_options();
         let mut chaos = Chaos::new(&self.story, faults, Rng::with_seed(seed));
         let told = told(&mut play, &mut chaos).await;
         let ended = match told {
