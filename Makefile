@@ -1,8 +1,9 @@
 # Every target is a thin name for a cargo call or for a script in tools/.
 # The control plane the tests run on is built once: see tests/control-plane/build.
 
-# Cases of each property test in `make soak`; `make test` takes proptest's default.
+# Cases of each property test in `make soak`; `make test` takes proptest's default. And histories: docs/simulation.md.
 SOAK_CASES ?= 20000
+SOAK_HISTORIES ?= 100000
 
 .PHONY: build test bench soak charm fmt clean
 
@@ -17,7 +18,7 @@ bench:
 	tools/with-control-plane cargo bench --locked
 
 soak:
-	PROPTEST_CASES=$(SOAK_CASES) tools/with-control-plane cargo test --locked --release
+	PROPTEST_CASES=$(SOAK_CASES) HISTORIES=$(SOAK_HISTORIES) tools/with-control-plane cargo test --locked --release
 
 charm:
 	tools/charm
