@@ -8,6 +8,8 @@
 //! | `FAULTS` | what can go wrong, as `simulate --faults` takes it |
 //! | `CRASH_POINTS=all` | a crash after every single step, and not only where it makes a difference |
 
+#![allow(clippy::panic, reason = "helpers of tests fail as the tests do")]
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -67,7 +69,7 @@ struct Tally {
     hooks: usize,
     requests: usize,
     steps: usize,
-    failures: Vec<Box<Failure>>,
+    failures: Vec<Failure>,
 }
 
 /// The stage of a seed: a documented one in turn, now and then one of its own, and only that where it is asked for.
@@ -90,7 +92,7 @@ fn tell(seed: u64, stages: &[Stage], tally: &Mutex<Tally>) {
             tally.requests += summary.counts.requests;
             tally.steps += summary.counts.steps;
         }
-        Err(failure) => tally.failures.push(failure),
+        Err(failure) => tally.failures.push(*failure),
     }
 }
 
@@ -159,8 +161,7 @@ fn the_same_seed_is_the_same_history() {
         for seed in 0..4 {
             let tell = || {
                 let told = stage.run(seed, Faults::ALL, &mut Unwatched);
-                told.map(|summary| summary.trace())
-                    .unwrap_or_else(|failure| failure.trace())
+                told.map_or_else(|failure| failure.trace(), |summary| summary.trace())
             };
             assert_eq!(tell(), tell(), "{} seed {seed}", stage.story().name);
         }
@@ -175,7 +176,10 @@ fn a_crash_anywhere_is_mended() {
     };
     let mut bad = Vec::new();
     for story in stories::documented(3) {
-        if variable("STORY").is_some_and(|wanted| wanted != story.name) {
+        let wanted = variable("STORY");
+        // An installation has many points, and each of them a whole installation to tell.
+        let left_out = !story.installed && wanted.is_none() && points == Points::Effects;
+        if left_out || wanted.is_some_and(|wanted| wanted != story.name) {
             continue;
         }
         let stage = stage(story);

@@ -136,15 +136,12 @@ impl<'s> Chaos<'s> {
             if self.down.contains_key(&unit) || world.is_running(&unit) {
                 continue;
             }
-            match world.due(&unit) {
-                Some(_) => moves.push((60, Move::Begin(unit))),
-                None => {
-                    moves.push((4, Move::UpdateStatus(unit.clone())));
-                    if self.faults.has(Trouble::Juju) {
-                        moves.push((1, Move::Again(unit)));
-                    }
-                }
+            if world.due(&unit).is_some() {
+                moves.push((60, Move::Begin(unit)));
+                continue;
             }
+            moves.push((4, Move::UpdateStatus(unit.clone())));
+            self.may(Trouble::Juju, 1, Move::Again(unit), &mut moves);
         }
         if let Some(step) = self.story.steps.get(self.next) {
             let waits = matches!(step, Change::Hooks)

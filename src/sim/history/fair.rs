@@ -10,7 +10,7 @@ use super::world::Broken;
 /// How many rounds of update-status a deployment may take to come to rest.
 pub(super) const ROUNDS: usize = 6;
 /// Time between two rounds, as Juju's update-status comes.
-const BETWEEN_ROUNDS: Duration = Duration::from_secs(300);
+const BETWEEN_ROUNDS: Duration = Duration::from_mins(5);
 /// The longest time that is let pass at once while hooks wait for it.
 const LONGEST_NAP: Duration = Duration::from_millis(250);
 /// How many hooks a unit may need to come to rest before it counts as never doing so.

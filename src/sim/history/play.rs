@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::agent::lock;
+use super::agent::{Notes, lock};
 use super::crash::Crash;
 use super::desk::brief;
 use super::faults::Coverage;
@@ -147,7 +147,7 @@ impl<'w> Play<'w> {
                 self.counts.writes += 1;
                 (running.unit.clone(), running.hook.clone(), running.notes())
             }
-            None => (CONTROLLERS.to_owned(), String::new(), Default::default()),
+            None => (CONTROLLERS.to_owned(), String::new(), Notes::default()),
         };
         Written {
             unit,
@@ -167,8 +167,8 @@ impl<'w> Play<'w> {
     pub(super) fn look_at_other(&mut self, writer: &str) {
         for change in self.world.server.take_changes() {
             let mut written = self.written(change);
-            written.unit = writer.to_owned();
-            written.manager = writer.to_owned();
+            writer.clone_into(&mut written.unit);
+            writer.clone_into(&mut written.manager);
             self.show(&written);
         }
     }

@@ -123,10 +123,12 @@ impl Stage {
     pub fn new(story: Story) -> Result<Self, Box<Failure>> {
         let mut happenings = Vec::new();
         let start = Snapshot::deployed(&story).map_err(Stop::Broken);
-        let start = start.and_then(|deployed| match story.settled {
-            true => block(settled(&deployed, &mut happenings))
-                .unwrap_or_else(|broken| Err(broken.into())),
-            false => Ok(deployed),
+        let start = start.and_then(|deployed| {
+            if !story.settled {
+                return Ok(deployed);
+            }
+            let settled = block(settled(&deployed, &mut happenings));
+            settled.unwrap_or_else(|broken| Err(broken.into()))
         });
         match start {
             Ok(start) => Ok(Self {
@@ -253,13 +255,12 @@ impl Stage {
         let options = play.world.options();
         let key = format!("{options:?} {:?}", play.moves);
         let known = lock(&self.ends).get(&key).cloned();
-        let wanted = match known {
-            Some(known) => known,
-            None => {
-                let end = self.undisturbed(&options, &play.moves).await?;
-                lock(&self.ends).insert(key, end.clone());
-                end
-            }
+        let wanted = if let Some(known) = known {
+            known
+        } else {
+            let end = self.undisturbed(&options, &play.moves).await?;
+            lock(&self.ends).insert(key, end.clone());
+            end
         };
         let lines = differences(&normal(&play.world.server), &wanted);
         if lines.is_empty() {

@@ -160,68 +160,69 @@ fn as_texts(options: &[(String, String)]) -> Vec<(&str, &str)> {
 /// Every documented change, on this many units.
 #[must_use]
 pub fn documented(units: u8) -> Vec<Story> {
+    let mut stories = of_reflectors(units);
+    stories.extend(of_members(units));
+    stories.extend(of_settings(units));
+    stories.extend(first_deployments(units));
+    stories
+}
+
+/// From the mesh to reflectors, between them, and back.
+fn of_reflectors(units: u8) -> Vec<Story> {
     let flat = Layout::Flat;
+    let told = |name, options: &[(String, String)], steps| {
+        story(name, flat, units, &as_texts(options), steps)
+    };
     let two = reflectors(flat, &[0, 1], "1.0.0.1");
-    let reflected = as_texts(&two);
     let [off, ids, globals] = [0, 1, 2].map(|index| set(vec![two[index].clone()]));
-    let router_a = peers(&[ROUTER_A]);
-    let mut stories = vec![
-        story(
-            "mesh to reflectors",
-            flat,
-            units,
-            &[],
-            vec![set(two.clone())],
-        ),
-        story(
+    vec![
+        told("mesh to reflectors", &[], vec![set(two.clone())]),
+        told(
             "mesh to reflectors in three calls",
-            flat,
-            units,
             &[],
             vec![ids, Change::Hooks, globals, Change::Hooks, off],
         ),
-        story("reflectors to mesh", flat, units, &reflected, vec![mesh()]),
-        story(
+        told("reflectors to mesh", &two, vec![mesh()]),
+        told(
             "reflector moved",
-            flat,
-            units,
-            &as_texts(&reflectors(flat, &[0], "1.0.0.1")),
+            &reflectors(flat, &[0], "1.0.0.1"),
             vec![set(reflectors(flat, &[1], "1.0.0.1"))],
         ),
-        story(
+        told(
             "cluster ID changed",
-            flat,
-            units,
-            &reflected,
+            &two,
             vec![set(reflectors(flat, &[0, 1], "1.0.0.2"))],
         ),
+        told(
+            "a second change under the first",
+            &[],
+            vec![set(two.clone()), set(reflectors(flat, &[1, 2], "1.0.0.1"))],
+        ),
+    ]
+}
+
+/// Units come and go between reflectors.
+fn of_members(units: u8) -> Vec<Story> {
+    let flat = Layout::Flat;
+    let two = reflectors(flat, &[0, 1], "1.0.0.1");
+    let told = |name, step| story(name, flat, units, &as_texts(&two), vec![step]);
+    vec![
+        told("unit added", Change::AddUnit(unit(flat, units))),
+        told("unit removed", remove(u32::from(units) - 1, false)),
+        told("reflector removed", remove(1, false)),
+    ]
+}
+
+/// Other peers, AS numbers and pools.
+fn of_settings(units: u8) -> Vec<Story> {
+    let [before, after] = [ROUTER_A, ROUTER_B].map(|router| peers(&[router]));
+    vec![
         story(
             "peers replaced",
-            flat,
+            Layout::Flat,
             units,
-            &[("global-bgp-peers", &router_a)],
-            vec![Change::set(&[("global-bgp-peers", &peers(&[ROUTER_B]))])],
-        ),
-        story(
-            "unit added",
-            flat,
-            units,
-            &reflected,
-            vec![Change::AddUnit(unit(flat, units))],
-        ),
-        story(
-            "unit removed",
-            flat,
-            units,
-            &reflected,
-            vec![remove(u32::from(units) - 1, false)],
-        ),
-        story(
-            "reflector removed",
-            flat,
-            units,
-            &reflected,
-            vec![remove(1, false)],
+            &[("global-bgp-peers", &before)],
+            vec![Change::set(&[("global-bgp-peers", &after)])],
         ),
         story(
             "AS number for each rack, and back",
@@ -236,37 +237,31 @@ pub fn documented(units: u8) -> Vec<Story> {
         ),
         story(
             "cidr changed",
-            flat,
+            Layout::Flat,
             units,
             &[],
             vec![Change::set(&[("cidr", "10.200.0.0/16")])],
         ),
-        story(
-            "a second change under the first",
-            flat,
+    ]
+}
+
+/// Everything is set before there is any traffic.
+fn first_deployments(units: u8) -> Vec<Story> {
+    let told = |name, installed| Story {
+        settled: false,
+        installed,
+        ..story(
+            name,
+            Layout::Flat,
             units,
             &[],
-            vec![set(two.clone()), set(reflectors(flat, &[1, 2], "1.0.0.1"))],
-        ),
-    ];
-    let first = story("first deployment", flat, units, &[], vec![set(two)]);
-    let own = story(
-        "first deployment, Calico too",
-        flat,
-        units,
-        &[],
-        first.steps.clone(),
-    );
-    stories.push(Story {
-        settled: false,
-        ..first
-    });
-    stories.push(Story {
-        settled: false,
-        installed: false,
-        ..own
-    });
-    stories
+            vec![set(reflectors(Layout::Flat, &[0, 1], "1.0.0.1"))],
+        )
+    };
+    vec![
+        told("first deployment", true),
+        told("first deployment, Calico too", false),
+    ]
 }
 
 /// A story made up from a seed: one to three changes on three to six units.

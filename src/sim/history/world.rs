@@ -17,9 +17,6 @@ use crate::sim::host::SimulatedHost;
 use crate::sim::juju::{Event, JujuModel, UnitHook};
 use crate::sim::run::{Scenario, ScenarioUnit, machine, model};
 
-/// 2026-01-01T00:00:00Z, when every history begins.
-const EPOCH: Duration = Duration::from_secs(1_767_225_600);
-
 /// Why a history cannot be told: the story, or the simulation itself, does not hold together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the simulation cannot go on: {0}")]
@@ -40,6 +37,8 @@ pub(super) struct Snapshot {
     options: Options,
     routers: Vec<Router>,
     places: BTreeMap<String, ScenarioUnit>,
+    /// The cluster's time when the deployment began.
+    epoch: Duration,
     passed: Duration,
 }
 
@@ -53,6 +52,7 @@ pub(super) struct World {
     pub(super) places: BTreeMap<String, ScenarioUnit>,
     pub(super) running: BTreeMap<u64, Running>,
     next_hook: u64,
+    epoch: Duration,
 }
 
 impl Snapshot {
@@ -71,6 +71,7 @@ impl Snapshot {
         }
         let places = story.units.iter();
         Ok(Self {
+            epoch: server.now(),
             application: story.application.clone(),
             server,
             model,
@@ -110,6 +111,7 @@ impl Snapshot {
             places: self.places.clone(),
             running: BTreeMap::new(),
             next_hook: 1,
+            epoch: self.epoch,
         }
     }
 }
@@ -124,6 +126,7 @@ impl World {
             options: self.options(),
             routers: self.routers.clone(),
             places: self.places.clone(),
+            epoch: self.epoch,
             passed: self.shared.clock.now(),
         }
     }
@@ -134,7 +137,7 @@ impl World {
 
     /// Lets the cluster's clock follow.
     pub(super) fn follow_clock(&self) {
-        self.server.set_now(EPOCH + self.now());
+        self.server.set_now(self.epoch + self.now());
     }
 
     pub(super) fn options(&self) -> Options {
