@@ -21,7 +21,7 @@ use calico_charm::sim::api::{ApiServer, Mode};
 use kube::Client;
 use serde_json::{Value, json};
 
-use cluster::{simulated_objects, without_generations};
+use cluster::{masked, simulated_objects, without_generations};
 use scenario::World;
 use scenario::input::{Calico, Scenario, Served};
 use support::control_plane::{ControlPlane, skip_note};
@@ -271,7 +271,8 @@ fn compared(scenario: &Scenario, plane: &ControlPlane, group: &'static str) -> V
         let lines = differences(&workload(&cluster.object(kind, name)), &workload(&found));
         wrong.extend(lines.iter().map(|line| format!("{kind} {line}")));
     }
-    let stories = real.story.lines().zip(simulated.story.lines());
+    let (told, told_here) = (masked(&real.story), masked(&simulated.story));
+    let stories = told.lines().zip(told_here.lines());
     // No kubelet runs what a hook has just changed.
     let other =
         stories.filter(|(real, simulated)| real != simulated && !real.contains("no pod yet"));

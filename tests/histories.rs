@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use calico_charm::sim::history::invariant;
 use calico_charm::sim::history::scene::{Unwatched, Watch};
 use calico_charm::sim::history::{Coverage, Failure, Faults, Points, Stage, Story, stories};
 
@@ -45,7 +46,7 @@ fn faults() -> Faults {
 }
 
 fn watch() -> Box<dyn Watch> {
-    Box::new(Unwatched)
+    invariant::all(invariant::Facts::default())
 }
 
 fn stage(story: Story) -> Stage {

@@ -143,7 +143,7 @@ pub fn without_generations(value: &Value) -> Value {
 }
 
 /// What follows the word of a step, `n5012`, becomes `G`.
-fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     const STEPS: [&str; 5] = ["add", "set", "unset", "remove", "settled"];
     let mut before = "";
     let words = text.split(' ').map(|word| {

@@ -16,6 +16,7 @@ mod crash;
 mod desk;
 mod fair;
 mod faults;
+pub mod invariant;
 mod membership;
 mod mishap;
 mod normal;

@@ -218,7 +218,6 @@ impl<'w> Play<'w> {
                 .unit(&unit)
                 .map(|unit| format!("{}: {}", unit.status().status, unit.status().message))
                 .unwrap_or_default();
-            lock(model).take_logs();
             let took = self.world.now().saturating_sub(begun);
             let failed = ended.failure.is_some();
             match ended.failure {
@@ -234,6 +233,7 @@ impl<'w> Play<'w> {
                 took,
                 failed,
             });
+            lock(&self.world.shared.model).take_logs();
         }
     }
 
