@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::structure::Shape;
 use crate::model::{
     AsNumber, Cidr, ClusterId, Encapsulation, FabricCheck, Family, Peer, Place, Release, Rollout,
-    Sourced, TunnelMode,
+    Sourced, TunnelMode, UnrecognizedPools,
 };
 
 /// Type of an option, in config.yaml's words.
@@ -88,6 +88,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     boolean("nat-outgoing", true),
     string("cidr", "192.168.0.0/16"),
     boolean("manage-pools", true),
+    string("unrecognized-pools", "drain"),
     OptionSpec {
         name: "global-as-number",
         kind: OptionKind::Int,
@@ -145,6 +146,8 @@ pub struct CharmConfig {
     pub cidr: Vec<Cidr>,
     /// Whether the charm makes, changes and deletes pools.
     pub manage_pools: bool,
+    /// What becomes of pools that `cidr` does not name.
+    pub unrecognized_pools: UnrecognizedPools,
     /// AS number of every node that no other option gives one.
     pub global_as_number: AsNumber,
     /// Whether every node peers with every other.
@@ -228,6 +231,7 @@ impl CharmConfig {
             nat_outgoing: reader.boolean("nat-outgoing"),
             cidr: reader.pool_cidrs("cidr"),
             manage_pools: reader.boolean("manage-pools"),
+            unrecognized_pools: reader.word("unrecognized-pools"),
             global_as_number: reader.as_number("global-as-number"),
             node_to_node_mesh: reader.boolean("node-to-node-mesh"),
             bgp_service_cluster_ips: reader.service_cidrs("bgp-service-cluster-ips"),

@@ -22,6 +22,7 @@ mod rollout;
 #[cfg(test)]
 mod tests;
 mod unit;
+mod unrecognized_pools;
 
 pub use as_number::{AsNumber, AsNumberError};
 pub use cidr::{Cidr, CidrError};
@@ -39,3 +40,4 @@ pub(crate) use resolve::UnitBgp;
 pub use rollout::{Rollout, RolloutError};
 pub(crate) use unit::parse_unit_number;
 pub use unit::{NodeName, NodeNameError, UnitName, UnitNameError};
+pub use unrecognized_pools::{UnrecognizedPools, UnrecognizedPoolsError};
