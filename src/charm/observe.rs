@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::model::{NodeName, PoolIntent, UnitName};
+use crate::model::{NodeName, PoolIntent, UnitName, UnrecognizedPools};
 use crate::plan::{Live, needs_blocks};
 use crate::render::{CALICO_CONFIG, Desired, Kind};
 use crate::status::Status;
@@ -271,7 +271,8 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         intents: &[PoolIntent],
         pools: &[Live],
     ) -> Result<Vec<Live>, ApiError> {
-        if needs_blocks(intents, pools) {
+        let drain = self.config.unrecognized_pools == UnrecognizedPools::Drain;
+        if needs_blocks(intents, pools, drain) {
             list_blocks(kubernetes, mode).await
         } else {
             Ok(Vec::new())

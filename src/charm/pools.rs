@@ -1,6 +1,8 @@
 //! The leader's part of the plan that is about IPPools, and what it says of those that retire. Performs IO only to ask
 //! for IPAM blocks.
 
+use std::collections::BTreeMap;
+
 use super::Report;
 use super::observe::Observed;
 use super::reconcile::{Stop, Work};
@@ -8,8 +10,15 @@ use super::report::counted;
 use crate::cluster::{Kubernetes, Mode};
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::model::ClusterIntent;
-use crate::plan::{DoomedPool, Step, doomed_pools, plan_pools};
+use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
+use crate::plan::{
+    DoomedPool, Live, Step, doomed_pools, gives_workload_addresses, plan_pools,
+    refuse_unrecognized, unrecognized_pools, wanted_pools,
+};
+use crate::status::Status;
+
+/// Names that one line has room for.
+const NAMED: usize = 3;
 
 /// The steps for the pools, by the place they have in the plan.
 #[derive(Default)]
@@ -23,7 +32,8 @@ pub(super) struct PoolSteps {
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
-    /// What is to be done to the pools; nothing where they are not the charm's to manage.
+    /// What is to be done to the pools; nothing where they are not the charm's to manage, or where one that no option
+    /// asks for forbids it, which is no reason to leave BGP alone.
     ///
     /// # Errors
     /// When the options ask for a pool that is not allowed, or the API cannot be asked.
@@ -38,19 +48,34 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let (Some(intents), Some(pools)) = (intent.pools(), &observed.pools) else {
             return Ok(PoolSteps::default());
         };
+        let policy = self.config.unrecognized_pools;
+        if policy == UnrecognizedPools::Block
+            && let Some(blocked) = refuse_unrecognized(intents, pools)
+        {
+            report.error(format!("{}; {}", blocked.message, blocked.remedy));
+            report.status(Status::blocked(&blocked.message));
+            return Ok(PoolSteps::default());
+        }
         let blocks = self
             .blocks_if_needed(kubernetes, mode, intents, pools)
             .await?;
         let make = plan_pools(intents, &self.identity.owner, pools, &blocks)?;
+        if make.is_empty() {
+            give_nothing(intents, pools, report);
+        }
+        if policy != UnrecognizedPools::Drain {
+            left_alone(intents, pools, report);
+            return Ok(PoolSteps {
+                make,
+                ..PoolSteps::default()
+            });
+        }
         let (disable, remove, stay) = doomed_pools(intents, pools, &blocks);
         for pool in &stay {
-            let note = stays(pool);
             if !disable.is_empty() {
-                report.info(format!(
-                    "{note}: restart the pods that hold them (manage-pools)"
-                ));
+                report.info(self.way_out(pool));
             }
-            report.note(note);
+            report.note(stays(pool));
         }
         Ok(PoolSteps {
             make,
@@ -58,16 +83,149 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             remove,
         })
     }
+
+    /// What the log says of a pool that cannot go yet.
+    fn way_out(&self, pool: &DoomedPool) -> String {
+        let application = self.identity.unit.application();
+        let in_namespaces = match pool.usage.namespaces.len() {
+            0 => String::new(),
+            1 => format!(", in namespace {}", named(&pool.usage.namespaces, "")),
+            2..=NAMED => format!(", in namespaces {}", named(&pool.usage.namespaces, "")),
+            many => format!(", in {many} namespaces"),
+        };
+        format!(
+            "{}{in_namespaces}: restart the pods that hold them, or: juju run {application}/leader migrate-pool (manage-pools)",
+            stays(pool)
+        )
+    }
 }
 
-/// What status and log say of a pool that cannot go yet.
+/// What stands beside `Ready` where pods can get no address although everything is as the options ask.
+fn give_nothing(intents: &[PoolIntent], pools: &[Live], report: &mut Report) {
+    for pool in wanted_pools(intents, pools) {
+        if !gives_workload_addresses(pool) {
+            report.note(format!(
+                "IPPool {} gives pods no addresses: see its allowedUses and conditions",
+                pool.name()
+            ));
+        }
+    }
+}
+
+/// What stands beside `Ready` for pools that nobody asked for and that stay as they are.
+fn left_alone(intents: &[PoolIntent], pools: &[Live], report: &mut Report) {
+    let found = unrecognized_pools(intents, pools);
+    let names: Vec<&str> = found
+        .iter()
+        .take(NAMED)
+        .map(|(pool, _)| pool.name())
+        .collect();
+    match found.as_slice() {
+        [] => {}
+        [(pool, cidr)] => report.note(format!("IPPool {} {cidr} is left alone", pool.name())),
+        many if many.len() > NAMED => report.note(format!(
+            "IPPools {} and {} more are left alone",
+            names.join(", "),
+            many.len() - NAMED
+        )),
+        _ => report.note(format!("IPPools {} are left alone", names.join(", "))),
+    }
+}
+
+/// What the status says of a pool that cannot go yet.
 fn stays(pool: &DoomedPool) -> String {
     let addresses = counted(pool.usage.workloads, "address");
-    let nodes: Vec<&str> = pool.usage.nodes.iter().map(String::as_str).collect();
+    let nodes = named(&pool.usage.nodes, "node");
     let on = if nodes.is_empty() { "" } else { " on " };
-    let nodes = nodes.join(", ");
     format!(
         "IPPool {} {} retires, {addresses} left{on}{nodes}",
         pool.name, pool.cidr
     )
+}
+
+/// The names where they are few, else how many there are: `juju status` has one line.
+fn named(counts: &BTreeMap<String, usize>, noun: &str) -> String {
+    if counts.len() > NAMED {
+        return counted(counts.len(), noun);
+    }
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CharmConfig, RawConfig};
+    use crate::plan::PoolUsage;
+
+    fn pool(nodes: &[&str]) -> DoomedPool {
+        let nodes: BTreeMap<String, usize> = nodes.iter().map(|node| ((*node).into(), 1)).collect();
+        DoomedPool {
+            name: "old".into(),
+            cidr: "10.9.0.0/16".into(),
+            usage: PoolUsage {
+                workloads: nodes.len().max(1),
+                nodes,
+                ..PoolUsage::default()
+            },
+            held: false,
+        }
+    }
+
+    #[test]
+    fn the_status_has_room_for_few_nodes() {
+        for (nodes, expected) in [
+            (&[][..], "IPPool old 10.9.0.0/16 retires, 1 address left"),
+            (
+                &["a", "b", "c"][..],
+                "IPPool old 10.9.0.0/16 retires, 3 addresses left on a, b, c",
+            ),
+            (
+                &["a", "b", "c", "d"][..],
+                "IPPool old 10.9.0.0/16 retires, 4 addresses left on 4 nodes",
+            ),
+        ] {
+            assert_eq!(stays(&pool(nodes)), expected);
+        }
+    }
+
+    #[test]
+    fn a_wanted_pool_that_gives_nothing_is_said() {
+        let config = RawConfig::from_json(&serde_json::json!({"cidr": "10.1.0.0/16"}));
+        let config = CharmConfig::parse(&config.unwrap(), "calico").unwrap();
+        let intent = ClusterIntent::new(&config);
+        for (uses, notes) in [
+            (serde_json::json!(["Workload"]), 0),
+            (serde_json::json!(["Tunnel"]), 1),
+        ] {
+            let spec = serde_json::json!({"cidr": "10.1.0.0/16", "allowedUses": uses});
+            let pool = Live::new(serde_json::json!({"metadata": {"name": "a"}, "spec": spec}));
+            let mut report = Report::default();
+            give_nothing(intent.pools().unwrap(), &[pool], &mut report);
+            assert_eq!(report.notes().len(), notes, "{uses}");
+        }
+    }
+
+    #[test]
+    fn pools_left_alone_are_named_while_they_are_few() {
+        let pools: Vec<Live> = ["a", "b", "c", "d"]
+            .iter()
+            .zip(1..)
+            .map(|(name, number)| {
+                Live::new(serde_json::json!({
+                    "metadata": {"name": name}, "spec": {"cidr": format!("10.{number}.0.0/16")},
+                }))
+            })
+            .collect();
+        for (count, expected) in [
+            (0, None),
+            (1, Some("IPPool a 10.1.0.0/16 is left alone")),
+            (3, Some("IPPools a, b, c are left alone")),
+            (4, Some("IPPools a, b, c and 1 more are left alone")),
+        ] {
+            let mut report = Report::default();
+            left_alone(&[], &pools[..count], &mut report);
+            assert_eq!(report.notes().first().map(String::as_str), expected);
+        }
+    }
 }

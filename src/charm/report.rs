@@ -83,9 +83,10 @@ impl Report {
         &self.notes
     }
 
-    /// Drops the notes and findings of an attempt that is made again.
+    /// Drops the notes, findings and status of an attempt that is made again.
     pub fn forget_notes(&mut self) {
         self.notes.clear();
+        self.status = None;
         self.fabric = None;
         self.rollout = None;
     }

@@ -3,16 +3,18 @@
 //! Order and fields: `libcalico-go/lib/ipam/ipam_block_reader_writer.go` (`releaseBlockAffinity`). Without it the
 //! blocks and their black-hole routes stay behind for ever.
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use super::kubernetes::ApiError;
+use super::kubernetes::{ApiError, SIDE_BY_SIDE};
 use super::{Kubernetes, Mode};
 use crate::model::Cidr;
-use crate::plan::Live;
+use crate::plan::{Live, network};
 use crate::render::{Group, Kind};
 
-/// Releases every affinity inside `cidr`, but for those in a pool nested in it (`others`). Allocations are never touched, and every write carries the version that was
-/// read, so that a concurrent assignment makes it fail rather than be lost; the next hook goes on from there.
+/// Releases every affinity inside `cidr`, but for those in a pool nested in it (`others`). Allocations are never touched,
+/// and every write carries the version that was read, so that a concurrent assignment makes it fail rather than be lost;
+/// the next hook goes on from there.
 ///
 /// # Errors
 /// When an object cannot be read or written.
@@ -25,47 +27,104 @@ pub async fn release_affinities(
     let affinities = kubernetes
         .list(&Kind::BlockAffinity.path(mode.ipam), "")
         .await?;
-    for affinity in affinities.into_iter().map(Live::new) {
-        let inside = affinity
-            .spec_text("cidr")
-            .parse::<Cidr>()
-            .is_ok_and(|block| {
-                let elsewhere =
-                    |other: &Cidr| other.prefix() > cidr.prefix() && other.contains_cidr(&block);
-                cidr.contains_cidr(&block) && !others.iter().any(elsewhere)
-            });
-        if inside {
-            release(kubernetes, mode, &affinity).await?;
+    let inside: Vec<Live> = affinities
+        .into_iter()
+        .map(Live::new)
+        .filter(|affinity| is_of_pool(affinity, cidr, others))
+        .collect();
+    stream::iter(inside.iter().map(|one| release(kubernetes, mode, one)))
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await
+}
+
+/// Deletes the empty blocks inside `cidr` that are left once no affinity leads to them any more: their affinities went
+/// without them, and libcalico would never find them again.
+///
+/// # Errors
+/// When one cannot be written.
+pub async fn release_leftovers(
+    kubernetes: &Kubernetes,
+    mode: Mode,
+    cidr: Cidr,
+    others: &[Cidr],
+    blocks: &[Live],
+) -> Result<(), ApiError> {
+    for block in blocks {
+        if is_of_pool(block, cidr, others) && is_empty(block) {
+            let path = Kind::IpamBlock.object_path(mode.ipam, block.name());
+            gone_is_released(release_block(kubernetes, &path, block).await)?;
         }
     }
     Ok(())
 }
 
+/// Whether a block or affinity belongs to the pool of `cidr`, and to none nested in it.
+fn is_of_pool(live: &Live, cidr: Cidr, others: &[Cidr]) -> bool {
+    let Some(block) = network(live) else {
+        return false;
+    };
+    let elsewhere = |other: &Cidr| other.prefix() > cidr.prefix() && other.contains_cidr(&block);
+    cidr.contains_cidr(&block) && !others.iter().any(elsewhere)
+}
+
+/// What somebody else has taken away meanwhile is as good as released.
 async fn release(kubernetes: &Kubernetes, mode: Mode, affinity: &Live) -> Result<(), ApiError> {
-    let affinity_path = Kind::BlockAffinity.object_path(mode.ipam, affinity.name());
     let block_path =
         Kind::IpamBlock.object_path(mode.ipam, &block_name(affinity.spec_text("cidr")));
     let block = kubernetes.get(&block_path).await?.map(Live::new);
-    let holder = format!("host:{}", affinity.spec_text("node"));
+    let holder = holder(affinity);
     let mut affinity = affinity.clone();
     if let Some(block) = block.filter(|block| block.spec_text("affinity") == holder) {
         let state = json!({"state": "pendingDeletion"});
-        affinity = patch(kubernetes, &affinity_path, &affinity, &state).await?;
-        release_block(kubernetes, &block_path, &block).await?;
+        match patch(
+            kubernetes,
+            &affinity_path(mode, &affinity),
+            &affinity,
+            &state,
+        )
+        .await
+        {
+            Ok(patched) => affinity = patched,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        gone_is_released(release_block(kubernetes, &block_path, &block).await)?;
     }
+    gone_is_released(delete(kubernetes, mode, &affinity).await)
+}
+
+async fn delete(kubernetes: &Kubernetes, mode: Mode, affinity: &Live) -> Result<(), ApiError> {
     // The v1 CRD keeps this flag as text, the v3 one as a boolean.
     let deleted = match mode.ipam {
         Group::V1 => json!({"deleted": "true"}),
         Group::V3 => json!({"deleted": true}),
     };
-    let affinity = patch(kubernetes, &affinity_path, &affinity, &deleted).await?;
+    let path = affinity_path(mode, affinity);
+    let affinity = patch(kubernetes, &path, affinity, &deleted).await?;
     kubernetes
-        .delete(
-            &affinity_path,
-            affinity.uid(),
-            Some(affinity.resource_version()),
-        )
+        .delete(&path, affinity.uid(), Some(affinity.resource_version()))
         .await
+}
+
+fn affinity_path(mode: Mode, affinity: &Live) -> String {
+    Kind::BlockAffinity.object_path(mode.ipam, affinity.name())
+}
+
+fn gone_is_released(result: Result<(), ApiError>) -> Result<(), ApiError> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
+/// What the block of an affinity says of it: `host:node-a`, where the type is `host` unless it is written.
+fn holder(affinity: &Live) -> String {
+    let kind = match affinity.spec_text("type") {
+        "" => "host",
+        kind => kind,
+    };
+    format!("{kind}:{}", affinity.spec_text("node"))
 }
 
 /// An empty block goes; one with addresses stays and only loses its affinity.
@@ -143,6 +202,17 @@ mod tests {
             json!([{"handle_id": "ipip-tunnel-addr-a"}])
         ));
         assert!(!block(json!([3]), json!([])));
+    }
+
+    #[test]
+    fn holders_have_a_type() {
+        for (spec, expected) in [
+            (json!({"node": "a"}), "host:a"),
+            (json!({"node": "a", "type": "host"}), "host:a"),
+            (json!({"node": "lb", "type": "virtual"}), "virtual:lb"),
+        ] {
+            assert_eq!(holder(&Live::new(json!({ "spec": spec }))), expected);
+        }
     }
 
     #[test]

@@ -1,22 +1,14 @@
 //! Carries the steps of a plan out. Performs IO.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value, json};
 
-use super::affinity::release_affinities;
 use super::kubernetes::{ApiError, SIDE_BY_SIDE};
 use super::node::node_path;
+use super::pool::{disable_pool, remove_pool};
 use super::{Kubernetes, Mode};
-use crate::model::Cidr;
-use crate::plan::{FieldChange, Live, Step, usage};
+use crate::plan::{FieldChange, Live, Step};
 use crate::render::{Desired, Kind};
-
-/// Time between disabling a pool and looking at its blocks, so that IPAM has seen it (libcalico waits as long before
-/// it releases affinities, `libcalico-go/lib/clientv3/ippool.go`).
-const DISABLED_POOL_SETTLES: Duration = Duration::from_millis(500);
 
 /// A step that was carried out, or why it was not.
 #[derive(Debug)]
@@ -74,15 +66,7 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
             keep_tunnels,
             ..
         } => {
-            let spec = if *keep_tunnels {
-                json!({"allowedUses": ["Tunnel"]})
-            } else {
-                json!({"disabled": true})
-            };
-            let body = json!({"metadata": {"resourceVersion": resource_version}, "spec": spec});
-            kubernetes
-                .merge_patch(&object(Kind::IpPool, name), &body)
-                .await?;
+            disable_pool(kubernetes, mode, name, resource_version, *keep_tunnels).await?;
         }
         Step::RemovePool { name, uid, cidr } => {
             return remove_pool(kubernetes, mode, name, uid, cidr).await;
@@ -167,61 +151,4 @@ async fn apply_object(
     }
     let removal = json!({section: left});
     kubernetes.merge_patch(&path, &removal).await.map(drop)
-}
-
-/// Deletes a disabled pool in libcalico's order: wait, look again, release the affinities, delete. Where Calico's own API
-/// server or controller releases them, it is left to it. A pool that somebody has enabled, changed or replaced
-/// meanwhile is left alone.
-async fn remove_pool(
-    kubernetes: &Kubernetes,
-    mode: Mode,
-    name: &str,
-    uid: &str,
-    cidr: &str,
-) -> Result<bool, ApiError> {
-    tokio::time::sleep(DISABLED_POOL_SETTLES).await;
-    let pools = kubernetes.list(&Kind::IpPool.path(mode.group), "").await?;
-    let (same, others): (Vec<Live>, Vec<Live>) = pools
-        .into_iter()
-        .map(Live::new)
-        .partition(|pool| pool.uid() == uid);
-    let doomed = |pool: &&Live| {
-        pool.spec("disabled") == Some(&Value::Bool(true)) && network(pool) == cidr.parse().ok()
-    };
-    let (Some(pool), Ok(cidr)) = (same.iter().find(doomed), cidr.parse::<Cidr>()) else {
-        return Ok(false);
-    };
-    let blocks = list_blocks(kubernetes, mode).await?;
-    if usage(cidr, &blocks).workloads > 0 {
-        return Ok(false);
-    }
-    if !mode.aggregated {
-        let others: Vec<Cidr> = others.iter().filter_map(network).collect();
-        release_affinities(kubernetes, mode, cidr, &others).await?;
-    }
-    let path = Kind::IpPool.object_path(mode.group, name);
-    kubernetes
-        .delete(&path, uid, Some(pool.resource_version()))
-        .await?;
-    Ok(true)
-}
-
-/// A pool's CIDR as Go reads it, host bits or not.
-fn network(pool: &Live) -> Option<Cidr> {
-    let (address, prefix) = pool.spec_text("cidr").split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let prefix = prefix.parse().ok()?;
-    let whole = if address.is_ipv4() { 32 } else { 128 };
-    (prefix <= whole).then(|| Cidr::network_of(address, prefix))
-}
-
-/// All IPAM blocks.
-///
-/// # Errors
-/// When they cannot be listed.
-pub async fn list_blocks(kubernetes: &Kubernetes, mode: Mode) -> Result<Vec<Live>, ApiError> {
-    let blocks = kubernetes
-        .list(&Kind::IpamBlock.path(mode.ipam), "")
-        .await?;
-    Ok(blocks.into_iter().map(Live::new).collect())
 }

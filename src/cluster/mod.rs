@@ -6,9 +6,11 @@ pub mod connect;
 pub mod kubernetes;
 pub mod mode;
 pub mod node;
+pub mod pool;
 
-pub use apply::{StepResult, apply_wave, list_blocks};
+pub use apply::{StepResult, apply_wave};
 pub use connect::{ConnectError, connect};
 pub use kubernetes::{ApiError, Failure, Kubernetes, escape, get_all};
 pub use mode::{Mode, Obstacle, mode};
 pub use node::{Running, find_node, internal_ips, node_path, running, runs_pods};
+pub use pool::list_blocks;

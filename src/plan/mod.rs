@@ -25,7 +25,8 @@ pub use health::{Rollout, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
 pub use pools::{
-    DoomedPool, PoolUsage, doomed_pools, holds_workloads, needs_blocks, plan_pools, usage,
+    DoomedPool, PoolUsage, doomed_pools, gives_workload_addresses, holds_workloads, needs_blocks,
+    network, plan_pools, refuse_unrecognized, unrecognized_pools, usage, wanted_pools,
 };
 pub use summary::{Action, Change, change, object};
 pub use unit::{

@@ -45,6 +45,8 @@ pub fn ip_pool(intent: &PoolIntent, name: &str, block_size: u8, owner: &Owner) -
         .because("vxlanMode", encapsulation_option)
         .because("natOutgoing", "nat-outgoing")
         .because("disabled", "cidr")
+        // Not written here: a pool that retired was for tunnels alone, and is for everything when it is wanted again.
+        .because("allowedUses", "cidr")
         .because("nodeSelector", "manage-pools")
         .because("blockSize", "manage-pools")
 }

@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::plan::{PlanDigest, Step, change, seen};
 use crate::printable::printable_line;
+use crate::status::StatusKind;
 
 /// A step, and the wave it is in, counted from 1.
 pub(super) struct Planned {
@@ -45,6 +46,10 @@ pub(super) async fn plan<T: HookTools, H: Host>(
         None => (Vec::new(), None),
     };
     let mut notes = report.notes().to_vec();
+    let status = report.final_status();
+    if status.kind() != StatusKind::Active {
+        notes.insert(0, status.message().to_owned());
+    }
     if !work.juju.leader {
         notes.push(format!(
             "objects of the whole cluster are in the leader's plan: juju run {}/leader plan",

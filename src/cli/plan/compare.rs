@@ -9,11 +9,11 @@ use crate::cli::fabric::{Fabric, FabricUnit};
 use crate::cluster::Obstacle;
 use crate::config::CharmConfig;
 use crate::fabric::Difference;
-use crate::model::{ClusterIntent, Intent, Rollout};
+use crate::model::{ClusterIntent, Intent, Rollout, UnrecognizedPools};
 use crate::plan::{
     Allowance, Blocked, Change, DoomedPool, FieldChange, FoundOfUnit, Live, Membership, NodeClaim,
     Orphan, Step, WantedOfUnit, change, claim, delete_step, doomed_pools, object, orphans,
-    plan_apply, plan_pools, plan_unit, seen,
+    plan_apply, plan_pools, plan_unit, refuse_unrecognized, seen,
 };
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_MODEL, ANNOTATION_ROLLOUT, Desired, LABEL_MODEL, Owner,
@@ -233,6 +233,12 @@ fn cluster_objects(
     let Some(intents) = intent.pools() else {
         return;
     };
+    if config.unrecognized_pools == UnrecognizedPools::Block
+        && let Some(blocked) = refuse_unrecognized(intents, &observed.pools)
+    {
+        comparison.blocked.push(blocked);
+        return;
+    }
     match plan_pools(intents, owner, &observed.pools, &observed.blocks) {
         Ok(steps) => {
             for step in steps {
@@ -240,6 +246,9 @@ fn cluster_objects(
             }
         }
         Err(blocked) => comparison.blocked.push(blocked),
+    }
+    if config.unrecognized_pools == UnrecognizedPools::Ignore {
+        return;
     }
     let (disable, remove, stay) = doomed_pools(intents, &observed.pools, &observed.blocks);
     let removed: BTreeSet<&str> = remove.iter().filter_map(pool_name).collect();

@@ -210,7 +210,7 @@ fn doomed(text: &mut String, pools: &[DoomedPool]) {
     }
     text.push_str("\nPods on pools that go\n");
     for pool in pools {
-        let nodes: Vec<String> = pool.usage.nodes.iter().cloned().collect();
+        let nodes: Vec<String> = pool.usage.nodes.keys().cloned().collect();
         line!(
             text,
             "! IPPool {} {}: {} in use on {}",

@@ -62,7 +62,7 @@ fn doomed(pool: &DoomedPool) -> Value {
         "name": pool.name,
         "cidr": pool.cidr,
         "addresses": pool.usage.workloads,
-        "nodes": pool.usage.nodes,
+        "nodes": pool.usage.nodes.keys().collect::<Vec<_>>(),
     })
 }
 

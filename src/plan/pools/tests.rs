@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -46,6 +48,13 @@ fn pod(node: &str) -> Value {
 
 fn tunnel(kind: &str) -> Value {
     json!({"handle_id": "vxlan-tunnel-addr-a", "secondary": {"node": "a", "type": kind}})
+}
+
+fn counts(counts: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    counts
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 /// What the plan does to pools: `name: spec` of every apply.
@@ -136,10 +145,8 @@ fn blocks_count_for_the_pool_they_lie_in() {
     ];
     let found = usage("10.1.0.0/16".parse().unwrap(), &blocks);
     assert_eq!(found.workloads, 3);
-    assert_eq!(
-        found.nodes,
-        BTreeSet::from(["a".to_owned(), "b".to_owned()])
-    );
+    assert_eq!(found.nodes, counts(&[("a", 2), ("b", 1)]));
+    assert_eq!(found.namespaces, counts(&[("default", 3)]));
 }
 
 #[test]
@@ -412,5 +419,96 @@ fn the_last_pool_of_its_encapsulation_is_not_disabled_under_workloads() {
             (1, 1),
             "empty: {options} {mode}"
         );
+    }
+}
+
+#[test]
+fn tunnels_move_only_to_a_pool_that_takes_them() {
+    let old = || pool("old", json!({"cidr": "10.9.0.0/16", "ipipMode": "Always"}));
+    let new = |more: Value| {
+        let mut spec = json!({"cidr": "10.1.0.0/26", "ipipMode": "Always"});
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        pool("new", spec)
+    };
+    let refused = Live::new(json!({
+        "metadata": {"name": "new"}, "spec": {"cidr": "10.1.0.0/26"},
+        "status": {"conditions": [{"type": "Allocatable", "status": "False", "reason": "CIDROverlap"}]},
+    }));
+    let wanted = intents(&json!({"cidr": "10.1.0.0/26", "ipip": "Always"}));
+    let tunnels = |count: usize| {
+        let each = vec![tunnel("ipipTunnelAddress"); count];
+        block("10.9.0.0/24", &json!(each))
+    };
+    for (what, pools, blocks, held) in [
+        ("not made yet", vec![old()], vec![tunnels(64)], false),
+        ("too small", vec![old()], vec![tunnels(65)], true),
+        (
+            "stands",
+            vec![old(), new(json!({}))],
+            vec![tunnels(3)],
+            false,
+        ),
+        (
+            "is full",
+            vec![old(), new(json!({}))],
+            vec![tunnels(3), block("10.1.0.0/26", &json!(vec![pod("a"); 62]))],
+            true,
+        ),
+        (
+            "gives no tunnel addresses",
+            vec![old(), new(json!({"allowedUses": ["Workload"]}))],
+            vec![tunnels(3)],
+            true,
+        ),
+        (
+            "gives them beside others",
+            vec![old(), new(json!({"allowedUses": ["Workload", "Tunnel"]}))],
+            vec![tunnels(3)],
+            false,
+        ),
+        ("is refused", vec![old(), refused], vec![tunnels(3)], true),
+    ] {
+        let (disable, ..) = doomed_pools(&wanted, &pools, &blocks);
+        let [Step::DisablePool { keep_tunnels, .. }] = disable.as_slice() else {
+            panic!("{what}: {disable:?}");
+        };
+        assert_eq!(*keep_tunnels, held, "{what}");
+    }
+}
+
+#[test]
+fn one_unrecognised_pool_is_enough_to_block() {
+    let wanted = of_cidr("10.1.0.0/16");
+    let load_balancer = json!({"cidr": "10.7.0.0/16", "allowedUses": ["LoadBalancer"]});
+    let fine = [plain("a", "10.1.0.0/16"), pool("lb", load_balancer)];
+    assert_eq!(refuse_unrecognized(&wanted, &fine), None);
+    let found = [plain("a", "10.8.0.0/16"), plain("b", "10.9.0.0/16")];
+    for (count, message) in [
+        (1, "unrecognized-pools: IPPool a 10.8.0.0/16 is not in cidr"),
+        (
+            2,
+            "unrecognized-pools: IPPool a 10.8.0.0/16 is not in cidr (+1 more)",
+        ),
+    ] {
+        let blocked = refuse_unrecognized(&wanted, &found[..count]).unwrap();
+        assert_eq!(blocked.message, message);
+        assert!(blocked.remedy.contains("unrecognized-pools=ignore"));
+    }
+}
+
+#[test]
+fn blocks_are_read_only_for_pools_that_come_or_go() {
+    let wanted = of_cidr("10.1.0.0/16");
+    let (stands, other) = (plain("a", "10.1.0.0/16"), plain("b", "10.9.0.0/16"));
+    for (pools, drain, needed) in [
+        (vec![], false, true),
+        (vec![stands.clone()], true, false),
+        (vec![stands.clone(), other.clone()], true, true),
+        (vec![stands, other.clone()], false, false),
+        (vec![other], false, true),
+    ] {
+        assert_eq!(needs_blocks(&wanted, &pools, drain), needed, "{pools:?}");
     }
 }

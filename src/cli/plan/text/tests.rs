@@ -151,7 +151,8 @@ fn the_text_starts_with_totals_and_goes_wave_by_wave() {
 fn sessions_pairs_and_pods_follow() {
     let usage = PoolUsage {
         workloads: 12,
-        nodes: ["a".to_owned(), "b".to_owned()].into(),
+        nodes: [("a".to_owned(), 5), ("b".to_owned(), 7)].into(),
+        ..PoolUsage::default()
     };
     let comparison = Comparison {
         effects: Some(effects()),

@@ -1,0 +1,106 @@
+//! Who holds addresses of a pool, counted in IPAM blocks.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::network;
+use crate::model::Cidr;
+use crate::plan::Live;
+
+/// Types of IPAM allocations that are a node's own tunnel addresses (`libcalico-go/lib/ipam/ipam.go`).
+const TUNNEL_TYPES: [&str; 5] = [
+    "ipipTunnelAddress",
+    "vxlanTunnelAddress",
+    "vxlanV6TunnelAddress",
+    "wireguardTunnelAddress",
+    "wireguardV6TunnelAddress",
+];
+
+/// Addresses in use in one pool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PoolUsage {
+    /// Addresses of pods and everything else that is not a tunnel.
+    pub workloads: usize,
+    /// Addresses of the nodes' own tunnels.
+    pub tunnels: usize,
+    /// Nodes that hold the workloads' addresses, and how many each.
+    pub nodes: BTreeMap<String, usize>,
+    /// Namespaces of the pods that hold them, and how many each.
+    pub namespaces: BTreeMap<String, usize>,
+}
+
+/// What holds an address.
+enum Holder {
+    Workload,
+    Tunnel,
+    /// Windows' reserve, or an address that was given back and cools down.
+    Nobody,
+}
+
+/// Counts a pool's addresses in IPAM blocks (`libcalico-go/lib/apis/internalapi/ipam_block.go`): entries of
+/// `allocations` that are not null, not Windows' reserved ones and not in cooldown.
+#[must_use]
+pub fn usage(cidr: Cidr, blocks: &[Live]) -> PoolUsage {
+    let mut found = PoolUsage::default();
+    for block in blocks {
+        let inside = network(block).is_some_and(|block| cidr.contains_cidr(&block));
+        let deleted = block.spec("deleted").and_then(Value::as_bool) == Some(true);
+        if inside && !deleted {
+            count_block(block, &mut found);
+        }
+    }
+    found
+}
+
+/// Whether a block holds an address of a workload, in whatever pool.
+#[must_use]
+pub fn holds_workloads(block: &Live) -> bool {
+    let mut found = PoolUsage::default();
+    count_block(block, &mut found);
+    found.workloads > 0
+}
+
+fn count_block(block: &Live, found: &mut PoolUsage) {
+    let list = |field| {
+        block
+            .spec(field)
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice)
+    };
+    let attributes = list("attributes");
+    for index in list("allocations").iter().filter_map(Value::as_u64) {
+        let attribute = usize::try_from(index)
+            .ok()
+            .and_then(|index| attributes.get(index));
+        match attribute.map_or(Holder::Workload, holder) {
+            Holder::Nobody => {}
+            Holder::Tunnel => found.tunnels += 1,
+            Holder::Workload => {
+                found.workloads += 1;
+                count(&mut found.nodes, attribute, "node");
+                count(&mut found.namespaces, attribute, "namespace");
+            }
+        }
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, usize>, attribute: Option<&Value>, key: &str) {
+    if let Some(name) = attribute.and_then(|attribute| attribute["secondary"][key].as_str()) {
+        *counts.entry(name.to_owned()).or_default() += 1;
+    }
+}
+
+fn holder(attribute: &Value) -> Holder {
+    let handle = attribute["handle_id"].as_str().unwrap_or_default();
+    let kind = attribute["secondary"]["type"].as_str().unwrap_or_default();
+    if handle.eq_ignore_ascii_case("windows-reserved-ipam-handle")
+        || !attribute["releasedAt"].is_null()
+    {
+        Holder::Nobody
+    } else if TUNNEL_TYPES.contains(&kind) {
+        Holder::Tunnel
+    } else {
+        Holder::Workload
+    }
+}
