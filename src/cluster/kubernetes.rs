@@ -110,6 +110,19 @@ impl Kubernetes {
         self.list_as(path, query, None, &Some).await
     }
 
+    /// [`list`](Self::list), of which `keep` keeps what is of use: a cluster has thousands of pods, and a hook little
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn list_kept<T>(
+        &self,
+        path: &str,
+        keep: impl Fn(Value) -> Option<T> + Sync,
+    ) -> Result<Vec<T>, ApiError> {
+        self.list_as(path, "", None, &keep).await
+    }
+
     /// LIST in pages, metadata only (`PartialObjectMetadataList`), of which `keep` keeps what is of use: a cluster has
     /// thousands of Nodes and BGPPeers, and a hook little memory.
     ///
@@ -212,6 +225,16 @@ impl Kubernetes {
         self.send(Method::POST, path, &query, None, content).await
     }
 
+    /// POST that is made once: where a refusal for now is an answer like any other.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn post_once(&self, path: &str, object: &Value) -> Result<Value, ApiError> {
+        let content = Some(("application/json", object));
+        self.send_tries(1, Method::POST, path, "", None, content)
+            .await
+    }
+
     /// JSON merge patch by [`FIELD_MANAGER`]; `null` removes a key.
     ///
     /// # Errors
@@ -267,6 +290,19 @@ impl Kubernetes {
         accept: Option<&'static str>,
         content: Option<(&'static str, &Value)>,
     ) -> Result<Value, ApiError> {
+        self.send_tries(TRIES, method, path, query, accept, content)
+            .await
+    }
+
+    async fn send_tries(
+        &self,
+        tries: u32,
+        method: Method,
+        path: &str,
+        query: &str,
+        accept: Option<&'static str>,
+        content: Option<(&'static str, &Value)>,
+    ) -> Result<Value, ApiError> {
         let verb = verb(&method);
         let error = |failure| ApiError {
             verb,
@@ -293,7 +329,7 @@ impl Kubernetes {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            if attempt == TRIES || !put_off(&failure) {
+            if attempt == tries || !put_off(&failure) {
                 return Err(error(failure));
             }
             tokio::time::sleep(pause).await;
@@ -351,7 +387,13 @@ fn failure(error: &kube::Error) -> Failure {
                 causes: causes(status),
             }
         }
-        Ok(code) if code.is_server_error() || code == StatusCode::TOO_MANY_REQUESTS => {
+        // What a disruption budget needs stands in the causes.
+        Ok(StatusCode::TOO_MANY_REQUESTS) => {
+            let causes = causes(status).into_iter().map(|(_, cause)| cause);
+            let all: Vec<String> = std::iter::once(text).chain(causes).collect();
+            Failure::Unavailable(format!("{} {}", status.code, all.join(" ")))
+        }
+        Ok(code) if code.is_server_error() => {
             Failure::Unavailable(format!("{} {text}", status.code))
         }
         _ => Failure::Other(format!("{} {text}", status.code)),

@@ -22,11 +22,15 @@ pub enum Action {
     Check,
     /// What this unit is, and what it sees.
     Show,
+    /// The pools, and who holds addresses of them.
+    ShowPools,
+    /// Restarts the pods that hold addresses of a pool that retires.
+    MigratePool,
 }
 
 impl Action {
     /// Every action; a test holds this list, `actions.yaml` and the shims in `actions/` against each other.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ListVersions,
         Self::ListResources,
         Self::ScrubResources,
@@ -35,6 +39,8 @@ impl Action {
         Self::Apply,
         Self::Check,
         Self::Show,
+        Self::ShowPools,
+        Self::MigratePool,
     ];
 
     /// The name as an operator types it.
@@ -49,6 +55,8 @@ impl Action {
             Self::Apply => "apply",
             Self::Check => "check",
             Self::Show => "show",
+            Self::ShowPools => "show-pools",
+            Self::MigratePool => "migrate-pool",
         }
     }
 }

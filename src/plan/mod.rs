@@ -6,6 +6,7 @@ mod digest;
 mod health;
 mod install;
 mod live;
+mod pods;
 mod pools;
 mod summary;
 mod unit;
@@ -24,9 +25,11 @@ pub use digest::{NoDigest, PlanDigest, seen};
 pub use health::{Rollout, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
+pub use pods::{Controller, Origin, PoolPod, Restarts, Seen, restarts, seen_pod};
 pub use pools::{
-    DoomedPool, PoolUsage, doomed_pools, gives_workload_addresses, holds_workloads, needs_blocks,
-    network, plan_pools, refuse_unrecognized, unrecognized_pools, usage, wanted_pools,
+    DoomedPool, PoolRole, PoolUsage, doomed_pools, gives_workload_addresses, holds_workloads,
+    needs_blocks, network, plan_pools, pool_role, refuse_unrecognized, unrecognized_pools, usage,
+    wanted_pools,
 };
 pub use summary::{Action, Change, change, object};
 pub use unit::{

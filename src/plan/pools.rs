@@ -12,7 +12,8 @@ use crate::model::{Cidr, Family, PoolIntent};
 use crate::render::{Owner, ip_pool};
 
 pub use retire::{
-    DoomedPool, doomed_pools, gives_workload_addresses, refuse_unrecognized, unrecognized_pools,
+    DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, pool_role, refuse_unrecognized,
+    unrecognized_pools,
 };
 pub use usage::{PoolUsage, holds_workloads, usage};
 

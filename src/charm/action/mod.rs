@@ -7,8 +7,10 @@
 mod answer;
 mod apply;
 mod check;
+mod migrate;
 mod parameters;
 mod plan;
+mod pools;
 mod reason;
 mod resources;
 mod show;
@@ -88,6 +90,8 @@ async fn answer<T: HookTools, H: Host>(
         }
         Action::Apply => Box::pin(apply::apply(&work, parameters)).await?,
         Action::Show => within_deadline(show::show(&work, parameters)).await,
+        Action::ShowPools => within_deadline(pools::show(&work, parameters)).await,
+        Action::MigratePool => within_deadline(migrate::migrate(&work, parameters)).await,
         Action::ListResources => within_deadline(resources::list(&work, parameters)).await,
         Action::ScrubResources => within_deadline(resources::scrub(&work, parameters)).await,
         Action::SyncResources => Box::pin(resources::sync(&work, parameters)).await?,

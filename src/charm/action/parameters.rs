@@ -18,8 +18,13 @@ pub(super) enum Format {
     Json,
 }
 
+/// Pods that go in one run, unless `limit` says otherwise.
+const LIMIT: usize = 10;
+/// The most that `limit` may be: one run has to end within the time of a hook.
+const MOST: u64 = 100;
+
 /// All parameters that actions of this charm have.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parameters {
     /// `format`.
     pub(super) format: Format,
@@ -29,6 +34,26 @@ pub(super) struct Parameters {
     pub(super) dry_run: bool,
     /// `digest`: of the plan that is to be carried out.
     pub(super) digest: Option<PlanDigest>,
+    /// `pool`: the one that is meant; without it all that retire.
+    pub(super) pool: Option<String>,
+    /// `drain`: to act and not only to tell.
+    pub(super) drain: bool,
+    /// `limit`: pods that go at most.
+    pub(super) limit: usize,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            format: Format::default(),
+            kinds: BTreeSet::new(),
+            dry_run: false,
+            digest: None,
+            pool: None,
+            drain: false,
+            limit: LIMIT,
+        }
+    }
 }
 
 impl Parameters {
@@ -69,6 +94,15 @@ impl Parameters {
                         "digest is {other}, and is a text as plan prints it"
                     ));
                 }
+                ("pool", Value::String(name)) => {
+                    parameters.pool = Some(name.clone()).filter(|name| !name.is_empty());
+                }
+                ("pool", other) => return Err(format!("pool is {other}, and is a pool's name")),
+                ("drain", Value::Bool(drain)) => parameters.drain = *drain,
+                ("drain", other) => {
+                    return Err(format!("drain is {other}, and can be true or false"));
+                }
+                ("limit", value) => parameters.limit = limit(value)?,
                 // Another action's, or one that a later release knows.
                 _ => {}
             }
@@ -80,6 +114,14 @@ impl Parameters {
     pub(super) fn wants(&self, kind: &str) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind.to_lowercase())
     }
+}
+
+fn limit(value: &Value) -> Result<usize, String> {
+    value
+        .as_u64()
+        .filter(|limit| (1..=MOST).contains(limit))
+        .and_then(|limit| usize::try_from(limit).ok())
+        .ok_or_else(|| format!("limit is {value}, and can be 1 to {MOST}"))
 }
 
 #[cfg(test)]
@@ -97,6 +139,7 @@ mod tests {
             json!({}),
             json!({"format": "text", "resources": " ", "dry-run": false, "digest": ""}),
             json!({"format": null, "other": 1}),
+            json!({"pool": "", "drain": false, "limit": 10}),
         ] {
             assert_eq!(read(&given), Ok(Parameters::default()), "{given}");
         }
@@ -125,6 +168,11 @@ mod tests {
             json!({"resources": ["Service"]}),
             json!({"digest": "a"}),
             json!({"digest": 12_345_678}),
+            json!({"pool": 1}),
+            json!({"drain": "yes"}),
+            json!({"limit": 0}),
+            json!({"limit": 101}),
+            json!({"limit": "10"}),
         ] {
             let name = given.as_object().unwrap().keys().next().unwrap().clone();
             assert!(read(&given).unwrap_err().starts_with(&name), "{given}");

@@ -41,13 +41,13 @@ struct Session {
 
 /// An IP pool of the cluster.
 #[derive(Debug, Serialize)]
-struct Pool {
+pub(super) struct Pool {
     name: String,
     cidr: String,
     ipip: String,
     vxlan: String,
     nat_outgoing: bool,
-    disabled: bool,
+    pub(super) disabled: bool,
 }
 
 /// All of it.
@@ -163,7 +163,7 @@ async fn look<T: HookTools, H: Host>(work: &Work<'_, T, H>, view: &mut View) -> 
     Ok(())
 }
 
-fn pool(live: &Live) -> Pool {
+pub(super) fn pool(live: &Live) -> Pool {
     let text = |field| match live.spec_text(field) {
         "" => "Never".to_owned(),
         text => text.to_owned(),
@@ -228,7 +228,7 @@ fn session_text(session: &Session) -> String {
     )
 }
 
-fn pool_text(pool: &Pool) -> String {
+pub(super) fn pool_text(pool: &Pool) -> String {
     let encapsulation = match (pool.ipip.as_str(), pool.vxlan.as_str()) {
         ("Never", "Never") => "no encapsulation".to_owned(),
         ("Never", vxlan) => format!("VXLAN {vxlan}"),

@@ -1,5 +1,7 @@
 //! Actions against the API and the Juju model of this process.
 
+mod pools;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 

@@ -23,13 +23,43 @@ pub struct DoomedPool {
 /// them: nothing can be said about who uses it.
 #[must_use]
 pub fn unrecognized_pools<'a>(intents: &[PoolIntent], pools: &'a [Live]) -> Vec<(&'a Live, Cidr)> {
-    let is_wanted = |cidr: &Cidr| intents.iter().any(|intent| intent.cidr() == *cidr);
     pools
         .iter()
-        .filter(|pool| !is_off_limits(pool) && !pool.is_deleting())
+        .filter(|pool| pool_role(intents, pool) == PoolRole::Unrecognized)
         .filter_map(|pool| network(pool).map(|cidr| (pool, cidr)))
-        .filter(|(_, cidr)| !is_wanted(cidr))
         .collect()
+}
+
+/// What a pool is to this charm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolRole {
+    /// `cidr` names it.
+    Wanted,
+    /// No option asks for it.
+    Unrecognized,
+    /// It is for LoadBalancer addresses, or the tigera operator's.
+    OffLimits,
+    /// It is being deleted.
+    Going,
+    /// Its CIDR cannot be read.
+    Unreadable,
+}
+
+/// What a pool is to this charm.
+#[must_use]
+pub fn pool_role(intents: &[PoolIntent], pool: &Live) -> PoolRole {
+    let Some(cidr) = network(pool) else {
+        return PoolRole::Unreadable;
+    };
+    if is_off_limits(pool) {
+        PoolRole::OffLimits
+    } else if pool.is_deleting() {
+        PoolRole::Going
+    } else if intents.iter().any(|intent| intent.cidr() == cidr) {
+        PoolRole::Wanted
+    } else {
+        PoolRole::Unrecognized
+    }
 }
 
 /// Why no pool is changed while `unrecognized-pools` is `block`, if there is a reason.

@@ -27,6 +27,7 @@ mod compare;
 mod control;
 mod definitions;
 mod discovery;
+mod eviction;
 mod fault;
 mod fields;
 mod fit;

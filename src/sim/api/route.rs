@@ -88,7 +88,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    fn json(status: u16, body: &Value) -> Self {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
         Self {
             status,
@@ -175,6 +175,14 @@ impl State {
                 Reply::text(404, NOWHERE)
             };
         };
+        if address.subresource == "eviction"
+            && resource.plural == "pods"
+            && incoming.verb == Verb::Create
+        {
+            return self
+                .evict(incoming, address, &resource)
+                .unwrap_or_else(|error| Reply::refusal(&error));
+        }
         if !address.subresource.is_empty() {
             return Reply::text(404, NOWHERE);
         }
@@ -235,7 +243,7 @@ impl State {
         }
     }
 
-    fn write<'w>(
+    pub(super) fn write<'w>(
         &'w mut self,
         incoming: &'w Incoming,
         address: &'w Address,

@@ -266,7 +266,7 @@ impl State {
         }
     }
 
-    fn all(&self, plural: &str) -> Vec<(Arc<Resource>, Arc<Stored>)> {
+    pub(super) fn all(&self, plural: &str) -> Vec<(Arc<Resource>, Arc<Stored>)> {
         let Ok(resource) = self.resource_of_kind(plural) else {
             return Vec::new();
         };

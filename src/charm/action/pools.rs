@@ -1,0 +1,142 @@
+//! `show-pools`: what becomes of each pool, and who holds addresses of it. Reads only.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::answer::{Answer, document, listed};
+use super::parameters::{Format, Parameters};
+use super::reason::Reason;
+use super::show::{Pool, pool, pool_text};
+use crate::charm::observe::first_look;
+use crate::charm::reconcile::{Stop, Work};
+use crate::charm::report::counted;
+use crate::cluster::{Kubernetes, Mode, list_blocks, mode};
+use crate::host::Host;
+use crate::juju::HookTools;
+use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
+use crate::plan::{Live, PoolRole, PoolUsage, gives_workload_addresses, network, pool_role, usage};
+use crate::printable::printable_line;
+use crate::render::Kind;
+
+/// A pool, its fate and its use.
+#[derive(Debug, Serialize)]
+struct View {
+    #[serde(flatten)]
+    pool: Pool,
+    /// What becomes of it, with the option that decides.
+    state: &'static str,
+    /// Whether pods may get addresses of it.
+    gives_addresses: bool,
+    /// Addresses that pods hold.
+    addresses: usize,
+    /// Addresses of the Nodes' tunnels.
+    tunnels: usize,
+    nodes: BTreeMap<String, usize>,
+    namespaces: BTreeMap<String, usize>,
+}
+
+/// Shows them.
+pub(super) async fn show<T: HookTools, H: Host>(
+    work: &Work<'_, T, H>,
+    parameters: &Parameters,
+) -> Answer {
+    let views = match look(work).await {
+        Ok(views) => views,
+        Err(stop) => return Answer::failed(Reason::from(stop)),
+    };
+    let text = match parameters.format {
+        Format::Json => document(json!({"pools": views}), "pools"),
+        Format::Text if views.is_empty() => "there is no pool".to_owned(),
+        Format::Text => listed(&views.iter().flat_map(lines).collect::<Vec<_>>()),
+    };
+    Answer::default().with("pools", text)
+}
+
+/// Where Calico's objects are.
+///
+/// # Errors
+/// When the API cannot be asked, or something in the cluster is in the way.
+pub(super) async fn api<T: HookTools, H: Host>(
+    work: &Work<'_, T, H>,
+) -> Result<(Kubernetes, Mode), Stop> {
+    let look = first_look(work.surroundings).await?;
+    let groups = look.groups.unwrap_or_default();
+    let mode = mode(&look.kubernetes, &groups)
+        .await?
+        .map_err(Stop::Obstacle)?;
+    Ok((look.kubernetes, mode))
+}
+
+/// All pools, and all blocks.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(super) async fn pools_and_blocks(
+    kubernetes: &Kubernetes,
+    mode: Mode,
+) -> Result<(Vec<Live>, Vec<Live>), Stop> {
+    let pools = kubernetes.list(&Kind::IpPool.path(mode.group), "").await?;
+    let blocks = list_blocks(kubernetes, mode).await?;
+    Ok((pools.into_iter().map(Live::new).collect(), blocks))
+}
+
+async fn look<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Vec<View>, Stop> {
+    let (kubernetes, mode) = api(work).await?;
+    let (pools, blocks) = pools_and_blocks(&kubernetes, mode).await?;
+    let intent = ClusterIntent::new(work.config);
+    let policy = work.config.unrecognized_pools;
+    let views = pools.iter().map(|live| {
+        let used = network(live).map_or_else(PoolUsage::default, |cidr| usage(cidr, &blocks));
+        View {
+            pool: pool(live),
+            state: state(intent.pools(), policy, live),
+            gives_addresses: gives_workload_addresses(live),
+            addresses: used.workloads,
+            tunnels: used.tunnels,
+            nodes: used.nodes,
+            namespaces: used.namespaces,
+        }
+    });
+    Ok(views.collect())
+}
+
+fn state(intents: Option<&[PoolIntent]>, policy: UnrecognizedPools, pool: &Live) -> &'static str {
+    let Some(intents) = intents else {
+        return "not the charm's (manage-pools)";
+    };
+    match (pool_role(intents, pool), policy) {
+        (PoolRole::Wanted, _) => "as the options ask (cidr)",
+        (PoolRole::Unrecognized, UnrecognizedPools::Drain) => "retires (unrecognized-pools)",
+        (PoolRole::Unrecognized, UnrecognizedPools::Ignore) => "left alone (unrecognized-pools)",
+        (PoolRole::Unrecognized, UnrecognizedPools::Block) => "in the way (unrecognized-pools)",
+        (PoolRole::OffLimits, _) => {
+            "left alone: for LoadBalancer addresses or the tigera operator's"
+        }
+        (PoolRole::Going, _) => "being deleted",
+        (PoolRole::Unreadable, _) => "left alone: its cidr cannot be read",
+    }
+}
+
+fn lines(view: &View) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}", pool_text(&view.pool), view.state)];
+    // What is disabled says so by itself.
+    let shut = !view.gives_addresses && !view.pool.disabled;
+    let none = if shut { ", no new ones for pods" } else { "" };
+    lines.push(format!(
+        "    {} of pods, {} of tunnels{none}",
+        counted(view.addresses, "address"),
+        view.tunnels
+    ));
+    for (name, counts) in [("nodes", &view.nodes), ("namespaces", &view.namespaces)] {
+        if !counts.is_empty() {
+            let counts: Vec<String> = counts
+                .iter()
+                .map(|(name, count)| format!("{name} {count}"))
+                .collect();
+            lines.push(format!("    {name}: {}", counts.join(", ")));
+        }
+    }
+    lines.iter().map(|line| printable_line(line)).collect()
+}
