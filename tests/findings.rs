@@ -56,6 +56,7 @@ const ELSEWHERE: &[(u16, Elsewhere)] = &[
     (107, Golden("pool-of-the-operator-blocks", "pool-adopted-by-cidr")),
     (108, Test("what_is_not_modelled_is_a_note")),
     (109, ToCome("the live sessions are not read yet")),
+    (110, Test("a_tunnel_that_changes_cuts_pods_off")),
 ];
 
 fn root() -> &'static Path {

@@ -268,6 +268,7 @@ fn actions_are_described_with_an_example_and_their_parameters_have_defaults() {
             let right_type = match field(schema, "type") {
                 "string" => schema["default"].is_string(),
                 "boolean" => schema["default"].is_bool(),
+                "integer" => schema["default"].is_i64(),
                 _ => false,
             };
             assert!(right_type, "{name}: {param}");

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::Report;
-use super::observe::Observed;
+use super::observe::{Observed, agent};
 use super::reconcile::{Stop, Work};
 use super::report::counted;
-use crate::cluster::{Kubernetes, Mode};
+use crate::cluster::{Kubernetes, Mode, list_blocks};
+use crate::fabric::{Backend, backend};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
 use crate::plan::{
-    DoomedPool, Live, Step, doomed_pools, gives_workload_addresses, plan_pools,
-    refuse_unrecognized, unrecognized_pools, wanted_pools,
+    DoomedPool, Live, Rollout, Step, changed_tunnels, doomed_pools, gives_workload_addresses,
+    is_in_use, leaves_vxlan, plan_pools, refuse_unrecognized, unrecognized_pools, wanted_pools,
 };
 use crate::status::Status;
 
@@ -63,6 +64,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         if make.is_empty() {
             give_nothing(intents, pools, report);
         }
+        if self
+            .encapsulation(kubernetes, mode, intents, observed, &make, report)
+            .await?
+        {
+            return Ok(PoolSteps::default());
+        }
         if policy != UnrecognizedPools::Drain {
             left_alone(intents, pools, report);
             return Ok(PoolSteps {
@@ -72,6 +79,14 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         }
         let (disable, remove, stay) = doomed_pools(intents, pools, &blocks);
         for pool in &stay {
+            if pool.needs_bgp && !self.config.speaks_bgp() {
+                let line = format!(
+                    "node-to-node-mesh: IPPool {} needs BGP until its pods are gone",
+                    pool.name
+                );
+                report.warning(format!("{line}: set it to true until then"));
+                report.note(line);
+            }
             if !disable.is_empty() {
                 report.info(self.way_out(pool));
             }
@@ -82,6 +97,41 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             disable,
             remove,
         })
+    }
+
+    /// Says which pods a change of encapsulation cuts off, and whether it has to wait: without BIRD on every node there are
+    /// no routes but those of VXLAN, and rolling calico-node out takes minutes.
+    async fn encapsulation(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        intents: &[PoolIntent],
+        observed: &Observed,
+        make: &[Step],
+        report: &mut Report,
+    ) -> Result<bool, Stop> {
+        let pools = observed.pools.as_deref().unwrap_or_default();
+        let changed = changed_tunnels(make);
+        let leaves = leaves_vxlan(intents, pools) && !make.is_empty();
+        if changed.is_empty() && !leaves {
+            return Ok(false);
+        }
+        if !is_in_use(pools, &list_blocks(kubernetes, mode).await?) {
+            return Ok(false);
+        }
+        if leaves && !bird_runs(kubernetes, observed).await? {
+            report.status(Status::waiting(
+                "vxlan: the pools stay as they are until every calico-node runs BIRD",
+            ));
+            return Ok(true);
+        }
+        for change in changed {
+            report.info(format!(
+                "{change}: pods on different nodes cannot reach each other until every node has followed"
+            ));
+            report.note(format!("a short cut between nodes: {change}"));
+        }
+        Ok(false)
     }
 
     /// What the log says of a pool that cannot go yet.
@@ -98,6 +148,15 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             stays(pool)
         )
     }
+}
+
+/// Whether every calico-node runs BIRD by now; somebody else's that is not where it usually is will do so.
+async fn bird_runs(kubernetes: &Kubernetes, observed: &Observed) -> Result<bool, Stop> {
+    let Some(agent) = agent(kubernetes).await? else {
+        return Ok(true);
+    };
+    let backend = backend(Some(&agent), observed.calico_config.as_ref());
+    Ok(backend == Backend::Bird && Rollout::of(&agent).is_complete())
 }
 
 /// What stands beside `Ready` where pods can get no address although everything is as the options ask.
@@ -169,6 +228,7 @@ mod tests {
                 ..PoolUsage::default()
             },
             held: false,
+            needs_bgp: true,
         }
     }
 

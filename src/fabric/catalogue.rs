@@ -142,6 +142,7 @@ pub const ENTRIES: &[Entry] = &[
     page(107, Error, "an object that somebody else owns", include_str!("catalogue/F107.md")),
     page(108, Note, "something that is not modelled", include_str!("catalogue/F108.md")),
     page(109, Warning, "sessions that are not as expected", include_str!("catalogue/F109.md")),
+    page(110, Warning, "a tunnel that changes under running pods", include_str!("catalogue/F110.md")),
 ];
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! IPPools: adopt by CIDR, create what is missing, and see pools that nobody asked for off without a packet lost.
 
+mod encapsulation;
 mod retire;
 mod usage;
 
@@ -11,6 +12,7 @@ use super::{Blocked, Live, Step, plan_apply};
 use crate::model::{Cidr, Family, PoolIntent};
 use crate::render::{Owner, ip_pool};
 
+pub use encapsulation::{changed_tunnels, is_in_use, leaves_vxlan};
 pub use retire::{
     DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, pool_role, refuse_unrecognized,
     unrecognized_pools,

@@ -1,4 +1,4 @@
-//! What is wrong with a change as such: F100 to F105. What is wrong with the fabric it leads to, the check says.
+//! What is wrong with a change as such: F100 to F105, and F110. What is wrong with the fabric it leads to, the check says.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use crate::fabric::check::Checked;
 use crate::fabric::finding::Finding;
 use crate::fabric::rules::wording::{counted, few, setting, speaker};
 use crate::fabric::session::{Session, Speaker};
-use crate::fabric::topology::{Node, Origin};
+use crate::fabric::topology::{Node, Origin, Pool};
+use crate::model::Encapsulation;
 
 /// A change, as far as the rules look at it.
 pub(super) struct Change<'a> {
@@ -26,6 +27,7 @@ pub(super) fn findings(change: &Change<'_>) -> Vec<Finding> {
         mesh_isolates,
         last_reflector,
         as_numbers_move,
+        encapsulation_changes,
     ];
     let mut found: Vec<Finding> = rules.iter().filter_map(|rule| rule(change)).collect();
     found.sort_by_key(|finding| (finding.severity(), finding.code));
@@ -258,4 +260,42 @@ fn as_numbers_move(change: &Change<'_>) -> Option<Finding> {
             .remedy("change one subnet of subnet-as-numbers at a time, and the routers' neighbours with it")
             .units(units),
     )
+}
+
+/// F110: nodes follow one after the other, and one with the new tunnel and one with the old do not understand each other.
+fn encapsulation_changes(change: &Change<'_>) -> Option<Finding> {
+    let (there, wanted) = (change.there.topology, change.wanted.topology);
+    let before = |pool: &Pool| there.pools.iter().find(|now| now.cidr == pool.cidr);
+    let mut changed = wanted
+        .pools
+        .iter()
+        .filter_map(|pool| Some((before(pool)?, pool)))
+        .filter(|(now, then)| tunnel(now.encapsulation) != tunnel(then.encapsulation));
+    let (now, then) = changed.next()?;
+    let others = match changed.count() {
+        0 => String::new(),
+        more => format!(", and of {} more", counted(more as u64, "pool")),
+    };
+    let option = match (then.encapsulation, now.encapsulation) {
+        (Encapsulation::Vxlan(_), _) | (Encapsulation::None, Encapsulation::Vxlan(_)) => "vxlan",
+        _ => "ipip",
+    };
+    let message = format!(
+        "changes the tunnel of pool {}{others} from {} to {}: pods on different nodes cannot reach each other until \
+         every node has followed",
+        then.cidr,
+        tunnel(now.encapsulation),
+        tunnel(then.encapsulation),
+    );
+    Some(Finding::new(110, Origin::option(option), message).remedy(
+        "change cidr with it: the old pool keeps its tunnel, and migrate-pool moves its pods to the new one",
+    ))
+}
+
+fn tunnel(encapsulation: Encapsulation) -> &'static str {
+    match encapsulation {
+        Encapsulation::None => "none",
+        Encapsulation::Ipip(_) => "IPIP",
+        Encapsulation::Vxlan(_) => "VXLAN",
+    }
 }

@@ -153,6 +153,35 @@ fn as_numbers_that_move_restart_everything() {
 }
 
 #[test]
+fn a_tunnel_that_changes_cuts_pods_off() {
+    let codes = |before: &[(&str, &str)], after: &[(&str, &str)]| {
+        outcome(&change(&fabric(before, THREE), &fabric(after, THREE))).2
+    };
+    let (ipip, vxlan) = (("ipip", "Always"), ("vxlan", "Always"));
+    let elsewhere = ("cidr", "10.1.0.0/16");
+    for (before, after, expected) in [
+        (&[ipip][..], &[vxlan][..], vec![110]),
+        (&[], &[ipip], vec![110]),
+        (&[vxlan], &[], vec![110]),
+        (&[ipip], &[("ipip", "CrossSubnet")], vec![]),
+        (&[ipip], &[ipip], vec![]),
+        // The old pool keeps its tunnel.
+        (&[ipip], &[vxlan, elsewhere], vec![]),
+    ] {
+        assert_eq!(codes(before, after), expected, "{before:?} {after:?}");
+    }
+    let difference = change(&fabric(&[ipip], THREE), &fabric(&[vxlan], THREE));
+    let finding = &difference.findings[0];
+    assert_eq!(finding.origin.to_string(), "vxlan");
+    assert!(
+        finding
+            .message
+            .contains("192.168.0.0/16 from IPIP to VXLAN"),
+        "{finding}"
+    );
+}
+
+#[test]
 fn the_last_reflector_is_missed() {
     let there = fabric(&[NO_MESH, HUB, REFLECTS], FIVE);
     let mut wanted = fabric(&[NO_MESH, HUB], FIVE);

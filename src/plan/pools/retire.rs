@@ -17,6 +17,8 @@ pub struct DoomedPool {
     pub usage: PoolUsage,
     /// Whether it has to keep giving out tunnel addresses, being the last of its encapsulation.
     pub held: bool,
+    /// Whether only BGP brings its routes, as with everything but VXLAN.
+    pub needs_bgp: bool,
 }
 
 /// The pools that no option asks for and that are this charm's to see off. One whose CIDR does not parse is not among
@@ -118,6 +120,7 @@ pub fn doomed_pools(
                 cidr,
                 usage: used,
                 held,
+                needs_bgp: matches!(pool.spec_text("vxlanMode"), "" | "Never"),
             });
         }
     }

@@ -161,6 +161,7 @@ fn sessions_pairs_and_pods_follow() {
             cidr: "10.1.0.0/16".into(),
             usage,
             held: false,
+            needs_bgp: true,
         }],
         ..Comparison::default()
     };
