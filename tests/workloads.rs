@@ -1,5 +1,7 @@
 //! The test control plane with pods: that controllers, scheduler and simulated kubelets do what tests rely on.
 
+#[path = "workloads/eviction.rs"]
+mod eviction;
 mod support;
 
 use std::fs;

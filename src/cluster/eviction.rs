@@ -1,6 +1,6 @@
 //! Asks for single pods to be evicted. Performs IO.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Kubernetes;
 use super::kubernetes::{ApiError, Failure};
@@ -34,22 +34,50 @@ pub async fn evict(
         "deleteOptions": {"preconditions": {"uid": uid}},
     });
     match kubernetes.post_once(&path, &body).await {
-        Ok(answer) => Ok(read(&answer)),
-        Err(error) => match error.failure {
-            Failure::NotFound | Failure::Conflict(_) => Ok(Eviction::Gone),
-            Failure::Unavailable(text) if text.starts_with("429 ") => {
-                Ok(Eviction::Refused(text.replacen("429 ", "", 1)))
-            }
-            failure => Err(ApiError { failure, ..error }),
-        },
+        Ok(_) => Ok(Eviction::Evicted),
+        Err(error) => read(error),
     }
 }
 
-/// A pod with two budgets is refused by a `Status` that came as a success.
-fn read(answer: &Value) -> Eviction {
-    if answer["status"] == "Failure" {
-        let message = answer["message"].as_str().unwrap_or_default();
-        return Eviction::Refused(message.to_owned());
+/// What a failure says of the pod, or the failure where it says nothing: a pod with two budgets is answered with 500.
+fn read(error: ApiError) -> Result<Eviction, ApiError> {
+    let refused = |code: &str, text: &str| {
+        let text = text.strip_prefix(code)?.trim_start();
+        Some(Eviction::Refused(text.to_owned()))
+    };
+    let eviction = match &error.failure {
+        Failure::NotFound | Failure::Conflict(_) => Some(Eviction::Gone),
+        Failure::Unavailable(text) if text.contains("more than one PodDisruptionBudget") => {
+            refused("500", text)
+        }
+        Failure::Unavailable(text) => refused("429", text),
+        _ => None,
+    };
+    eviction.ok_or(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_speak_of_the_pod_are_no_failures() {
+        let read = |failure: Failure| {
+            read(ApiError {
+                verb: "POST",
+                path: String::new(),
+                failure,
+            })
+        };
+        let unavailable = |text: &str| read(Failure::Unavailable(text.to_owned()));
+        let refused = |text: &str| Ok(Eviction::Refused(text.to_owned()));
+        let two = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+        assert_eq!(unavailable("429 no"), refused("no"));
+        assert_eq!(unavailable(&format!("500 {two}")), refused(two));
+        assert_eq!(read(Failure::NotFound), Ok(Eviction::Gone));
+        assert_eq!(read(Failure::Conflict("x".into())), Ok(Eviction::Gone));
+        assert!(unavailable("500 oops").is_err());
+        assert!(unavailable("Connection refused").is_err());
+        assert!(read(Failure::Forbidden("no".into())).is_err());
     }
-    Eviction::Evicted
 }

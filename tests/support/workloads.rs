@@ -20,8 +20,9 @@ use super::processes::Processes;
 /// What is needed beside etcd and kube-apiserver.
 const PROGRAMS: [&str; 3] = ["kube-controller-manager", "kube-scheduler", "kwok"];
 /// Those that install, roll out and remove workloads, and the one that frees new Nodes of their taint.
-const CONTROLLERS: &str = "daemonset-controller,deployment-controller,garbage-collector-controller,\
-                           node-lifecycle-controller,replicaset-controller,serviceaccount-controller";
+const CONTROLLERS: &str = "daemonset-controller,deployment-controller,disruption-controller,\
+                           garbage-collector-controller,node-lifecycle-controller,replicaset-controller,\
+                           serviceaccount-controller";
 /// A Node with this label has lost its kubelet.
 const SILENT: &str = "test.calico-charm/silent";
 /// A pod with this annotation fails, for the reason in it.

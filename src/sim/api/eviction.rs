@@ -49,20 +49,20 @@ impl State {
             _ if is_idle(&pod.object) => None,
             [] => None,
             [only] => Some(Arc::clone(only)),
-            // The answer is a `Status` that says so, and its HTTP status is that of a success.
-            _ => return Ok(Reply::json(201, &failure(500, SEVERAL))),
+            _ => return Err(StatusError::unexpected(SEVERAL)),
         };
         if let Some(budget) = &budget {
             refuse(&budget.object)?;
+        }
+        // Before the delete, so that one that fails has used the budget up too.
+        if let Some(budget) = budget.filter(|_| !delete.dry_run) {
+            self.use_up(&budget)?;
         }
         let mut write = self.write(incoming, address, pods, &options);
         if let Deleted::Gone { stored, .. } = write.delete(name, &delete)?
             && !delete.dry_run
         {
             self.follow_removal(pods, &stored);
-        }
-        if let Some(budget) = budget.filter(|_| !delete.dry_run) {
-            self.use_up(&budget)?;
         }
         let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
         Ok(Reply::json(201, &done))
@@ -159,10 +159,4 @@ fn requirement(expression: &Value) -> String {
         "DoesNotExist" => format!("!{key}"),
         _ => key.to_owned(),
     }
-}
-
-fn failure(code: u16, message: &str) -> Value {
-    json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "code": code,
-    })
 }
