@@ -231,8 +231,7 @@ impl Kubernetes {
     /// When the server refuses or cannot be reached.
     pub async fn post_once(&self, path: &str, object: &Value) -> Result<Value, ApiError> {
         let content = Some(("application/json", object));
-        self.send_tries(1, Method::POST, path, "", None, content)
-            .await
+        Box::pin(self.send_tries(1, Method::POST, path, "", None, content)).await
     }
 
     /// JSON merge patch by [`FIELD_MANAGER`]; `null` removes a key.
@@ -290,8 +289,8 @@ impl Kubernetes {
         accept: Option<&'static str>,
         content: Option<(&'static str, &Value)>,
     ) -> Result<Value, ApiError> {
-        self.send_tries(TRIES, method, path, query, accept, content)
-            .await
+        // On the heap, where it does not add to every future above it.
+        Box::pin(self.send_tries(TRIES, method, path, query, accept, content)).await
     }
 
     async fn send_tries(

@@ -192,11 +192,10 @@ fn removal_with_crash(at: usize, crash: Crash) -> (World, Range<usize>) {
     let mut world = two_units(&json!({"ipip": "Always"}));
     all(&mut world, "config-changed");
     world.observe(&blocks_without_workloads());
-    world.juju.set_options(
-        json!({"cidr": "10.1.0.0/16", "ipip": "Never"})
-            .as_object()
-            .unwrap(),
-    );
+    let changed = json!({"cidr": "10.1.0.0/16", "ipip": "Never"});
+    world
+        .juju
+        .set_options(changed.as_object().into_iter().flatten());
     world.run("calico/1", "config-changed");
     let _ = world.server.take_requests();
     let seen = AtomicUsize::new(0);
@@ -330,4 +329,28 @@ fn a_block_that_no_affinity_leads_to_goes_with_its_pool() {
     configure(&mut world, &json!({"cidr": "10.1.0.0/16"}));
     assert_eq!(world.names("IPPool"), ["ipv4-10-1-0-0-16"]);
     assert_eq!(world.names("IPAMBlock"), ["192-168-7-64-26"]);
+}
+
+#[test]
+fn a_pod_that_comes_while_affinities_are_released_keeps_its_pool() {
+    let mut world = one_unit(&json!({}));
+    world.run("calico/0", "config-changed");
+    world.observe(&blocks_without_workloads());
+    let server = world.server.clone();
+    let seen = AtomicUsize::new(0);
+    world.server.set_gate(move |request| {
+        let releases = request.writes() && request.path.contains("/blockaffinities/");
+        if releases && seen.fetch_add(1, Relaxed) == 0 {
+            let block = used_block("192-168-9-0-26", "192.168.9.0/26");
+            server.insert(&block.manager, block.object).unwrap();
+        }
+        None
+    });
+    configure(&mut world, &json!({"cidr": "10.1.0.0/16"}));
+    world.server.clear_gate();
+    assert_eq!(world.names("IPPool"), ["ipv4", "ipv4-10-1-0-0-16"]);
+    assert_eq!(
+        world.run("calico/0", "update-status").status,
+        "active: Ready (IPPool ipv4 192.168.0.0/16 retires, 1 address left on node-a)"
+    );
 }

@@ -86,6 +86,13 @@ impl Bench {
         self.model.lock().unwrap().actions().last().unwrap().clone()
     }
 
+    fn set_options(&self, changed: &[(&str, &str)]) {
+        let mut model = self.model.lock().unwrap();
+        model
+            .set_options("calico", changed.iter().copied())
+            .unwrap();
+    }
+
     /// An action that only looks.
     async fn looked(&self, unit: u8, action: Action, parameters: Value) -> ActionResult {
         let before = self.server.write_count();

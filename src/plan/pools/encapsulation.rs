@@ -77,7 +77,7 @@ mod tests {
         ClusterIntent::new(&config).pools().unwrap().to_vec()
     }
 
-    fn pool(spec: Value) -> Live {
+    fn pool(spec: &Value) -> Live {
         Live::new(json!({"metadata": {"name": "a"}, "spec": spec}))
     }
 
@@ -115,7 +115,7 @@ mod tests {
                 None,
             ),
         ] {
-            let steps = plan_pools(&intents(&options), &owner, &[pool(live)], &[]).unwrap();
+            let steps = plan_pools(&intents(&options), &owner, &[pool(&live)], &[]).unwrap();
             let found = changed_tunnels(&steps);
             assert_eq!(found.first().map(String::as_str), expected, "{options}");
         }
@@ -138,7 +138,7 @@ mod tests {
             (json!({}), off, false),
             (json!({}), ipip, false),
         ] {
-            let found = leaves_vxlan(&intents(&options), &[pool(live)]);
+            let found = leaves_vxlan(&intents(&options), &[pool(&live)]);
             assert_eq!(found, expected, "{options}");
         }
     }

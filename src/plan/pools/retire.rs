@@ -140,13 +140,12 @@ fn is_out_of_use(pool: &Live, held: bool, used: &PoolUsage) -> bool {
 /// Whether pods may get addresses of the pool (`libcalico-go/lib/ipam/pools.go`).
 #[must_use]
 pub fn gives_workload_addresses(pool: &Live) -> bool {
-    gives_addresses_for(pool, "Workload")
+    is_allowed(pool, "Workload") && !is_disabled(pool) && !pool.is_deleting() && !is_refused(pool)
 }
 
-fn gives_addresses_for(pool: &Live, what: &str) -> bool {
+fn is_allowed(pool: &Live, what: &str) -> bool {
     let uses = pool.spec("allowedUses").and_then(Value::as_array);
-    let allowed = uses.is_none_or(|uses| uses.is_empty() || uses.iter().any(|one| one == what));
-    allowed && !is_disabled(pool) && !pool.is_deleting() && !is_refused(pool)
+    uses.is_none_or(|uses| uses.is_empty() || uses.iter().any(|one| one == what))
 }
 
 fn is_disabled(pool: &Live) -> bool {
@@ -203,12 +202,12 @@ fn takes_tunnels(intent: &PoolIntent, tunnels: usize, pools: &[Live], blocks: &[
     });
     let room = 1_usize.checked_shl(host_bits).unwrap_or(usize::MAX);
     let fits = room.saturating_sub(used.workloads + used.tunnels) >= tunnels;
-    // An apply enables the pool for all nodes before, and leaves everything else as it is.
-    let allowed = pool_of(intent, pools).is_none_or(|pool| {
-        let uses = pool.spec("allowedUses").and_then(Value::as_array);
-        let tunnel =
-            uses.is_none_or(|uses| uses.is_empty() || uses.iter().any(|use_| use_ == "Tunnel"));
-        tunnel && !pool.is_deleting() && !(is_refused(pool) && !is_disabled(pool))
-    });
-    fits && allowed
+    fits && pool_of(intent, pools).is_none_or(may_give_tunnels)
+}
+
+/// Whether the pool gives out tunnel addresses once an apply has enabled it for all nodes, which leaves everything else as it
+/// is.
+fn may_give_tunnels(pool: &Live) -> bool {
+    let refused = is_refused(pool) && !is_disabled(pool);
+    is_allowed(pool, "Tunnel") && !pool.is_deleting() && !refused
 }
