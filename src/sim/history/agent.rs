@@ -134,6 +134,8 @@ pub(super) struct Running {
 pub(super) struct Ended {
     /// Why it failed: then Juju runs it again.
     pub(super) failure: Option<String>,
+    /// Whether the charm was content, and Juju would not keep what it had said: another unit leads by now.
+    pub(super) is_refused: bool,
 }
 
 impl Running {
@@ -201,14 +203,18 @@ impl Running {
             Err(panic) => Some(format!("panicked: {panic}")),
         };
         let context = lock(&self.context).clone();
-        let failure = if failure.is_some() {
+        if failure.is_some() {
             lock(model).rollback(context);
-            failure
-        } else {
-            let kept = lock(model).commit(context);
-            kept.err().map(|rejected| rejected.to_string())
-        };
-        Ended { failure }
+            return Ended {
+                failure,
+                is_refused: false,
+            };
+        }
+        let refused = lock(model).commit(context).err();
+        Ended {
+            is_refused: refused.is_some(),
+            failure: refused.map(|rejected| rejected.to_string()),
+        }
     }
 
     /// Kills a hook: what it has written stays, what Juju has buffered is lost.

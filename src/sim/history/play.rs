@@ -219,7 +219,7 @@ impl<'w> Play<'w> {
                 .map(|unit| format!("{}: {}", unit.status().status, unit.status().message))
                 .unwrap_or_default();
             let took = self.world.now().saturating_sub(begun);
-            let failed = ended.failure.is_some();
+            let failed = ended.failure.is_some() && !ended.is_refused;
             match ended.failure {
                 None => self.say(format!("{unit} {hook} ends ({status})")),
                 Some(reason) => {
