@@ -89,7 +89,8 @@ fn leaves(place: &str, fields: &Value, paths: &mut BTreeSet<String>) {
             paths.insert(place.to_owned());
         }
         Some(fields) => {
-            for (field, below) in fields {
+            // The point is the map itself, which whoever puts the first entry into it owns too.
+            for (field, below) in fields.iter().filter(|(field, _)| *field != ".") {
                 leaves(&format!("{place} {field}"), below, paths);
             }
         }
