@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::{Arguments, scenario};
 use crate::cli::fabric::{self, Fabric, Refused};
 use crate::cli::{Failed, Output, document, fail, print, print_json, refuse};
-use crate::sim::history::scene::{Unwatched, Violation};
+use crate::sim::history::invariant::{self, Facts};
+use crate::sim::history::scene::Violation;
 use crate::sim::history::{Change, Counts, Happening, Stage, Story};
 
 /// Tells the history of a seed.
@@ -19,8 +20,13 @@ pub(super) fn run(arguments: &Arguments, fabric: &Fabric, seed: u64) -> Result<E
         None => first_configuration(arguments, fabric),
         Some(file) => change(arguments, fabric, &read(file, json)?),
     };
-    let told =
-        Stage::new(story).and_then(|stage| stage.run(seed, arguments.faults, &mut Unwatched));
+    let told = Stage::new(story).and_then(|stage| {
+        stage.run(
+            seed,
+            arguments.faults,
+            &mut *invariant::all(Facts::default()),
+        )
+    });
     let (counts, happenings, violations) = match told {
         Ok(summary) => (Some(summary.counts), summary.happenings, Vec::new()),
         Err(failure) => (None, failure.happenings, failure.violations),
