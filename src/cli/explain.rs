@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_nearest_is_named() {
         let message = unknown("F111", Some(111));
-        assert!(message.contains("the nearest is F109"), "{message}");
+        assert!(message.contains("the nearest is F110"), "{message}");
         assert!(!unknown("mesh", None).contains("nearest"));
     }
 
