@@ -133,7 +133,11 @@ async fn relation<T: HookTools>(
     })
 }
 
-async fn membership<T: HookTools>(
+/// Who belongs to the application, as any unit is told it.
+///
+/// # Errors
+/// When a hook tool fails.
+pub async fn membership<T: HookTools>(
     tools: &T,
     context: &JujuContext,
     principal: &str,

@@ -1,6 +1,8 @@
 //! How far a change may go: what the record allows this unit, and what the leader writes there. Performs IO only to ask
 //! for IPAM blocks before a first configuration, and for the other units' Nodes while it waits for them.
 
+mod look;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,12 +19,14 @@ use crate::model::{AsNumber, ClusterIntent, UnitName};
 use crate::plan::{Allowance, Live, Plan, Step, holds_workloads, plan_apply};
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_APPLIED, ANNOTATION_MODEL, ANNOTATION_ROLLOUT,
-    ANNOTATION_UNIT, bgp_configuration,
+    ANNOTATION_UNIT, Desired, bgp_configuration,
 };
 use crate::rollout::{
     Applied, Decision, Permission, Record, RolloutStep, Situation, Wait, decide, permission,
 };
 use crate::status::Status;
+
+pub(super) use look::{Passed, Seen};
 
 /// How long the leader's hook waits for the others: Juju runs one hook at a time on a machine, and the principal's must
 /// not stall.
@@ -189,18 +193,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mut applied = self.applied(nodes);
         applied.extend(own.clone().map(|own| (self.identity.unit.clone(), own)));
         let decision = self.decision(ahead, &applied);
-        let intent = ClusterIntent::new(self.config);
-        let step = decision.record.step;
         let mesh_is_on = mesh_is_on(live);
-        let still_needed = mesh_is_on && step < RolloutStep::Unset;
-        let mesh = intent.node_to_node_mesh() || still_needed;
-        let as_number = if step < RolloutStep::Set {
-            as_number_in_effect(live)
-        } else {
-            intent.as_number()
-        };
-        let desired = bgp_configuration(&intent, &self.identity.owner);
-        let desired = desired.on_the_way(mesh, as_number, &decision.record);
+        let step = decision.record.step;
+        let (desired, mesh) = self.configuration(live, &decision.record);
         let advances = ahead.record.as_ref().is_some_and(|record| {
             record.digest == decision.record.digest && record.step < decision.record.step
         });
@@ -215,7 +210,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         report.rollout = Some(Progress {
             rings: !is_at_rest,
             is_news,
-            mesh_stays: mesh && !intent.node_to_node_mesh(),
+            mesh_stays: mesh && !self.config.node_to_node_mesh,
             own_part_is_due,
             decision,
         });
@@ -231,6 +226,20 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                 ..ConfigurationSteps::default()
             }
         }
+    }
+
+    /// BGPConfiguration as far as a record allows it, and whether the mesh is on then.
+    fn configuration(&self, live: Option<&Live>, record: &Record) -> (Desired, bool) {
+        let intent = ClusterIntent::new(self.config);
+        let still_needed = mesh_is_on(live) && record.step < RolloutStep::Unset;
+        let mesh = intent.node_to_node_mesh() || still_needed;
+        let as_number = if record.step < RolloutStep::Set {
+            as_number_in_effect(live)
+        } else {
+            intent.as_number()
+        };
+        let desired = bgp_configuration(&intent, &self.identity.owner);
+        (desired.on_the_way(mesh, as_number, record), mesh)
     }
 
     fn decision(&self, ahead: &Ahead, applied: &BTreeMap<UnitName, Applied>) -> Decision {
@@ -255,16 +264,22 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
 
     /// How far the units say they are, each on its Node.
     fn applied(&self, nodes: &[Live]) -> BTreeMap<UnitName, Applied> {
+        let told = self.claimed(nodes);
+        told.filter_map(|(unit, node)| Some((unit, applied_on(node)?)))
+            .collect()
+    }
+
+    /// The application's units, each with its Node.
+    fn claimed<'n>(&self, nodes: &'n [Live]) -> impl Iterator<Item = (UnitName, &'n Live)> {
         let owner = &self.identity.owner;
         let ours = |node: &&Live| {
             node.annotation(ANNOTATION_APPLICATION) == Some(&owner.application)
                 && node.annotation(ANNOTATION_MODEL) == Some(&owner.model)
         };
-        let told = nodes.iter().filter(ours).filter_map(|node| {
+        nodes.iter().filter(ours).filter_map(|node| {
             let unit = node.annotation(ANNOTATION_UNIT)?.parse().ok()?;
-            Some((unit, applied_on(node)?))
-        });
-        told.collect()
+            Some((unit, node))
+        })
     }
 
     /// Waits for units that have not done the present step, as long as a hook may.

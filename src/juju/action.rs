@@ -26,11 +26,15 @@ pub enum Action {
     ShowPools,
     /// Restarts the pods that hold addresses of a pool that retires.
     MigratePool,
+    /// How far a change is, and what it waits for.
+    RolloutStatus,
+    /// Lets a change go on without the units that lag.
+    Resume,
 }
 
 impl Action {
     /// Every action; a test holds this list, `actions.yaml` and the shims in `actions/` against each other.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ListVersions,
         Self::ListResources,
         Self::ScrubResources,
@@ -41,6 +45,8 @@ impl Action {
         Self::Show,
         Self::ShowPools,
         Self::MigratePool,
+        Self::RolloutStatus,
+        Self::Resume,
     ];
 
     /// The name as an operator types it.
@@ -57,6 +63,8 @@ impl Action {
             Self::Show => "show",
             Self::ShowPools => "show-pools",
             Self::MigratePool => "migrate-pool",
+            Self::RolloutStatus => "rollout-status",
+            Self::Resume => "resume",
         }
     }
 }

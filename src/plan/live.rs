@@ -192,6 +192,20 @@ impl Live {
             .collect()
     }
 
+    /// When this charm last changed an object that carries one of its annotations, as the API server says it.
+    #[must_use]
+    pub fn written_with(&self, annotation: &str) -> Option<&str> {
+        let key = format!("f:{annotation}");
+        let mut entries = self.entries();
+        let entry = entries.find(|entry| {
+            entry["manager"] == FIELD_MANAGER
+                && entry["fieldsV1"]["f:metadata"]["f:annotations"]
+                    .get(&key)
+                    .is_some()
+        })?;
+        entry["time"].as_str()
+    }
+
     fn entries(&self) -> impl Iterator<Item = &Value> {
         self.0["metadata"]["managedFields"]
             .as_array()

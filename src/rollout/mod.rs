@@ -18,9 +18,11 @@
 mod advance;
 mod applied;
 mod record;
+mod standing;
 mod step;
 
 pub use advance::{Decision, Situation, Wait, decide};
 pub use applied::Applied;
 pub use record::{Permission, Record, permission};
+pub use standing::{Part, Phase, Standing};
 pub use step::RolloutStep;

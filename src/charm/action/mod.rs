@@ -13,12 +13,13 @@ mod plan;
 mod pools;
 mod reason;
 mod resources;
+mod rollout;
 mod show;
 #[cfg(test)]
 mod tests;
 mod versions;
 
-use super::facts;
+use super::facts::{self, JujuFacts};
 use super::install::RESOURCE;
 use super::reconcile::{Work, no_relation, options, unit_facts};
 use super::{API_DEADLINE, HookError, Identity, Surroundings};
@@ -27,6 +28,7 @@ use crate::host::Host;
 use crate::juju::tools::action::action_get;
 use crate::juju::tools::resource_get;
 use crate::juju::{Action, HookTools};
+use crate::plan::Membership;
 use answer::Answer;
 use parameters::Parameters;
 use reason::Reason;
@@ -64,6 +66,9 @@ async fn answer<T: HookTools, H: Host>(
     if !juju.leader {
         juju.manifests = resource_get(surroundings.tools, RESOURCE).await?;
     }
+    if action == Action::RolloutStatus && !juju.leader {
+        juju.membership = membership(surroundings, &juju).await?;
+    }
     if action == Action::Check {
         return Ok(within_deadline(check::check(surroundings, &identity, &juju, parameters)).await);
     }
@@ -89,6 +94,8 @@ async fn answer<T: HookTools, H: Host>(
             within_deadline(plan::plan(&work, parameters)).await
         }
         Action::Apply => Box::pin(apply::apply(&work, parameters)).await?,
+        Action::RolloutStatus => within_deadline(rollout::status(&work, parameters)).await,
+        Action::Resume => Box::pin(rollout::resume(&work)).await?,
         Action::Show => within_deadline(show::show(&work, parameters)).await,
         Action::ShowPools => within_deadline(pools::show(&work, parameters)).await,
         Action::MigratePool => within_deadline(migrate::migrate(&work, parameters)).await,
@@ -96,6 +103,20 @@ async fn answer<T: HookTools, H: Host>(
         Action::ScrubResources => within_deadline(resources::scrub(&work, parameters)).await,
         Action::SyncResources => Box::pin(resources::sync(&work, parameters)).await?,
     })
+}
+
+/// Who belongs to the application, for a unit that does not lead.
+async fn membership<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
+    juju: &JujuFacts,
+) -> Result<Option<Membership>, HookError> {
+    let (tools, context) = (surroundings.tools, surroundings.context);
+    let Some(principal) = context.principal.as_deref() else {
+        return Ok(None);
+    };
+    let fabric = juju.fabric.as_ref().map(|fabric| &fabric.id);
+    let told = facts::membership(tools, context, principal, fabric).await?;
+    Ok(Some(told))
 }
 
 /// An action holds the machine's lock as a hook does.

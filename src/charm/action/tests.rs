@@ -1,6 +1,7 @@
 //! Actions against the API and the Juju model of this process.
 
 mod pools;
+mod rollout;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -8,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::run_action;
-use crate::charm::{Access, Surroundings};
+use crate::charm::{Access, Surroundings, run_hook};
 use crate::host::Host;
 use crate::juju::{Action, JujuContext};
 use crate::sim::api::{ApiServer, Fault};
-use crate::sim::juju::{ActionResult, Event, JujuModel, Machine, ModelTools};
+use crate::sim::juju::{ActionResult, Event, JujuModel, Machine, ModelTools, UnitHook};
 
 /// A machine that is its Node: `node-0` has 10.0.0.5.
 struct Named(u8);
@@ -73,24 +74,38 @@ impl Bench {
             id: 1,
             parameters,
         };
-        let tools = ModelTools::begin(&self.model, &format!("calico/{unit}"), event).unwrap();
-        let context = JujuContext::from_variables(tools.environment()).unwrap();
-        let surroundings = Surroundings {
-            context: &context,
-            tools: &tools,
-            host: &Named(unit),
-            access: &Access::Client(self.server.client()),
-        };
+        let begun = self.begin(unit, event);
+        let surroundings = begun.surroundings();
         Box::pin(run_action(action, &surroundings)).await.unwrap();
-        tools.commit().unwrap();
+        begun.tools.commit().unwrap();
         self.model.lock().unwrap().actions().last().unwrap().clone()
     }
 
-    fn set_options(&self, changed: &[(&str, &str)]) {
+    /// Runs a hook that Juju has no reason for; answers with its status.
+    async fn hook(&self, unit: u8, hook: UnitHook) -> String {
+        let begun = self.begin(unit, hook.into());
+        let surroundings = begun.surroundings();
+        let name = hook.name().parse().unwrap();
+        let report = Box::pin(run_hook(name, &surroundings)).await.unwrap();
+        begun.tools.commit().unwrap();
+        report.final_status().to_string()
+    }
+
+    fn configure(&self, options: &[(&str, &str)]) {
         let mut model = self.model.lock().unwrap();
         model
-            .set_options("calico", changed.iter().copied())
+            .set_options("calico", options.iter().copied())
             .unwrap();
+    }
+
+    fn begin(&self, unit: u8, event: Event) -> Begun {
+        let tools = ModelTools::begin(&self.model, &format!("calico/{unit}"), event).unwrap();
+        Begun {
+            context: JujuContext::from_variables(tools.environment()).unwrap(),
+            tools,
+            host: Named(unit),
+            access: Access::Client(self.server.client()),
+        }
     }
 
     /// An action that only looks.
@@ -99,6 +114,25 @@ impl Bench {
         let result = self.act(unit, action, parameters).await;
         assert_eq!(self.server.write_count(), before, "{result:?}");
         result
+    }
+}
+
+/// A hook or action that runs.
+struct Begun {
+    context: JujuContext,
+    tools: ModelTools,
+    host: Named,
+    access: Access,
+}
+
+impl Begun {
+    fn surroundings(&self) -> Surroundings<'_, ModelTools, Named> {
+        Surroundings {
+            context: &self.context,
+            tools: &self.tools,
+            host: &self.host,
+            access: &self.access,
+        }
     }
 }
 

@@ -51,7 +51,7 @@ async fn retiring() -> Bench {
             .unwrap();
     }
     let changed = [("cidr", "10.1.0.0/16")];
-    bench.set_options(&changed);
+    bench.configure(&changed);
     bench.act(0, Action::SyncResources, json!({})).await;
     assert_eq!(
         bench.server.object("IPPool", "ipv4").unwrap()["spec"]["disabled"],

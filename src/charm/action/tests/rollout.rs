@@ -1,0 +1,164 @@
+//! A change that waits for a silent unit, and how it goes on without it.
+
+use serde_json::{Value, json};
+
+use super::{Bench, text};
+use crate::juju::Action;
+use crate::sim::juju::UnitHook;
+
+/// A cluster at rest, and then everything through a reflector on calico/0, of which calico/1 has not heard yet.
+async fn begun() -> Bench {
+    let bench = Bench::new();
+    for hook in [UnitHook::ConfigChanged, UnitHook::UpdateStatus] {
+        for unit in 0..2 {
+            bench.hook(unit, hook).await;
+        }
+    }
+    bench.configure(&[
+        ("node-to-node-mesh", "false"),
+        ("route-reflector-cluster-ids", "{0: 1.0.0.1}"),
+        (
+            "unit-bgp-peers",
+            "{1: [{address: 10.0.0.5, as-number: 64512}]}",
+        ),
+    ]);
+    bench
+}
+
+fn mesh(bench: &Bench) -> Value {
+    let configuration = bench.server.object("BGPConfiguration", "default").unwrap();
+    configuration["spec"]["nodeToNodeMeshEnabled"].clone()
+}
+
+fn record(bench: &Bench) -> String {
+    let configuration = bench.server.object("BGPConfiguration", "default").unwrap();
+    let annotations = &configuration["metadata"]["annotations"];
+    annotations["calico.juju.is/rollout"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_change_that_waits_says_for_whom() {
+    let bench = begun().await;
+    let asked = bench.looked(0, Action::RolloutStatus, json!({})).await;
+    let first = text(&asked, "rollout").lines().next().unwrap();
+    assert_eq!(
+        first,
+        "a change is asked for; the leader's next hook begins it"
+    );
+
+    let status = bench.hook(0, UnitHook::ConfigChanged).await;
+    assert_eq!(
+        status,
+        "waiting: mesh stays on until calico/1 has its peers"
+    );
+    let record = record(&bench);
+    let [digest, "add", generation] = record.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{record}");
+    };
+    for unit in 0..2 {
+        let shown = bench.looked(unit, Action::RolloutStatus, json!({})).await;
+        let lines: Vec<&str> = text(&shown, "rollout")
+            .lines()
+            .filter(|line| !line.starts_with("since"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                &format!("digest      {digest}"),
+                "step        add (of add, set, unset, remove)",
+                &format!("generation  {generation}"),
+                "unit        calico/0: done add; left set",
+                "waits for   calico/1: has not acted on this change yet",
+                "way out     juju run calico/leader resume goes on without them",
+            ]
+        );
+    }
+    let shown = bench
+        .looked(0, Action::RolloutStatus, json!({"format": "json"}))
+        .await;
+    let shown: Value = serde_json::from_str(text(&shown, "rollout")).unwrap();
+    assert_eq!(
+        (&shown["phase"], &shown["step"]),
+        (&json!("under-way"), &json!("add"))
+    );
+    assert_eq!(
+        (&shown["waits_for"], &shown["digest"]),
+        (&json!("units"), &json!(digest))
+    );
+    assert_eq!(
+        shown["units"],
+        json!([
+            {"unit": "calico/0", "state": "left", "done": "add", "left": ["set"], "waited_for": false, "passed_over": false},
+            {"unit": "calico/1", "state": "behind", "done": null, "left": [], "waited_for": true, "passed_over": false},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_change_goes_on_without_a_silent_unit() {
+    let bench = begun().await;
+    bench.hook(0, UnitHook::ConfigChanged).await;
+    let refused = bench.looked(1, Action::Resume, json!({})).await;
+    assert_eq!(
+        refused.failure.as_deref(),
+        Some("calico/1 is not the leader: juju run calico/leader resume")
+    );
+    assert_eq!(mesh(&bench), true);
+
+    let resumed = bench.act(0, Action::Resume, json!({})).await;
+    assert_eq!(resumed.failure, None, "{resumed:?}");
+    assert_eq!(text(&resumed, "without"), "calico/1");
+    assert!(text(&resumed, "may-be-cut").starts_with("calico/1: may lack BGPPeers"));
+    assert!(
+        text(&resumed, "status").starts_with("active: Ready"),
+        "{resumed:?}"
+    );
+    assert_eq!(mesh(&bench), false);
+    assert!(
+        record(&bench).ends_with(" without calico/1"),
+        "{}",
+        record(&bench)
+    );
+    let shown = bench.looked(0, Action::RolloutStatus, json!({})).await;
+    let shown = text(&shown, "rollout");
+    assert!(shown.starts_with("no change is under way\n"), "{shown}");
+    assert!(
+        shown.ends_with("\nwithout     calico/1 (resume)"),
+        "{shown}"
+    );
+    let again = bench.looked(0, Action::Resume, json!({})).await;
+    assert_eq!(
+        text(&again, "resume"),
+        "no change is under way; nothing was written"
+    );
+
+    // It comes back and does its part.
+    assert_eq!(bench.server.object("BGPPeer", "calico-1-10.0.0.5"), None);
+    bench.hook(1, UnitHook::ConfigChanged).await;
+    assert!(
+        bench
+            .server
+            .object("BGPPeer", "calico-1-10.0.0.5")
+            .is_some()
+    );
+
+    // The next change waits for it again.
+    bench.configure(&[("node-to-node-mesh", "true")]);
+    bench.hook(0, UnitHook::ConfigChanged).await;
+    assert!(record(&bench).contains(" add "), "{}", record(&bench));
+    assert!(!record(&bench).contains("without"), "{}", record(&bench));
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_nobody_is_left_as_it_is() {
+    let bench = begun().await;
+    let asked = bench.looked(0, Action::Resume, json!({})).await;
+    assert_eq!(
+        text(&asked, "resume"),
+        "the leader has not begun the change: its next hook does"
+    );
+    assert_eq!(asked.failure, None);
+}
