@@ -185,6 +185,11 @@ fn own_keys(topology: &Topology, sessions: &Sessions) -> Vec<(Key, Vec<[u64; 5]>
                 (u64::from(cluster.configured.is_unspecified()) << 40) | effective
             }
         });
+        // Who is in the mesh follows from the above, unless sessions are taken down on purpose.
+        for mesh in &sessions.meshes {
+            let member = Speaker::try_from(index).unwrap_or(Speaker::MAX);
+            key.push(u64::from(mesh.members.binary_search(&member).is_ok()));
+        }
         keys.push((key, Vec::new()));
     }
     for pool in &topology.pools {

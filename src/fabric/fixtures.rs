@@ -5,7 +5,7 @@ use crate::config::{CharmConfig, RawConfig, RawValue};
 use crate::model::{AsNumber, Cidr, UnitAddress};
 
 /// `10.0.0.2/24`, and the subnet it is in.
-pub(super) fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> Address {
     let (ip, prefix) = text.split_once('/').unwrap();
     let ip = ip.parse().unwrap();
     Address {
@@ -15,7 +15,7 @@ pub(super) fn address(text: &str) -> Address {
 }
 
 /// Units `calico/0`, `calico/1`, … on `node-0`, `node-1`, … with one address each.
-pub(super) fn facts(units: &[&str]) -> FabricFacts {
+pub(crate) fn facts(units: &[&str]) -> FabricFacts {
     let units = (0_u32..).zip(units).map(|(number, text)| {
         let Address { ip, subnet } = address(text);
         UnitOnNode {
@@ -38,7 +38,7 @@ pub(super) fn facts(units: &[&str]) -> FabricFacts {
 }
 
 /// The fabric of options and facts.
-pub(super) fn fabric_of(options: &[(&str, &str)], facts: &FabricFacts) -> Topology {
+pub(crate) fn fabric_of(options: &[(&str, &str)], facts: &FabricFacts) -> Topology {
     let mut raw = RawConfig::default();
     for (name, value) in options {
         raw.insert(*name, RawValue::Text((*value).to_owned()));
@@ -47,12 +47,12 @@ pub(super) fn fabric_of(options: &[(&str, &str)], facts: &FabricFacts) -> Topolo
 }
 
 /// The fabric of options and the units' addresses.
-pub(super) fn fabric(options: &[(&str, &str)], units: &[&str]) -> Topology {
+pub(crate) fn fabric(options: &[(&str, &str)], units: &[&str]) -> Topology {
     fabric_of(options, &facts(units))
 }
 
 /// A router that a file names.
-pub(super) fn router(name: &str, addresses: &[&str], as_number: u32) -> Router {
+pub(crate) fn router(name: &str, addresses: &[&str], as_number: u32) -> Router {
     Router {
         name: name.to_owned(),
         addresses: addresses.iter().map(|text| address(text)).collect(),

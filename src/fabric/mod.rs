@@ -23,7 +23,7 @@ mod facts;
 mod filter;
 mod finding;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod forward;
 mod from_options;
 mod graph;

@@ -17,12 +17,14 @@
 
 mod advance;
 mod applied;
+mod declared;
 mod record;
 mod standing;
 mod step;
 
 pub use advance::{Decision, Situation, Wait, decide};
 pub use applied::Applied;
+pub use declared::{Declared, DeclaredKind, declared};
 pub use record::{Permission, Record, permission};
 pub use standing::{Part, Phase, Standing};
 pub use step::RolloutStep;
