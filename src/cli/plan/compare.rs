@@ -11,47 +11,70 @@ use crate::config::CharmConfig;
 use crate::fabric::Difference;
 use crate::model::{ClusterIntent, Intent, Rollout, UnrecognizedPools};
 use crate::plan::{
-    Allowance, Blocked, Change, DoomedPool, FieldChange, FoundOfUnit, Live, Membership, NodeClaim,
-    Orphan, Step, WantedOfUnit, change, claim, delete_step, doomed_pools, object, orphans,
-    plan_apply, plan_pools, plan_unit, refuse_unrecognized, seen,
+    Action, Allowance, Blocked, Change, DoomedPool, FieldChange, FoundOfUnit, Live, Membership,
+    NodeClaim, Orphan, Step, WantedOfUnit, change, claim, delete_step, doomed_pools, object,
+    orphans, plan_apply, plan_pools, plan_unit, refuse_unrecognized, seen,
 };
 use crate::render::{
-    ANNOTATION_APPLICATION, ANNOTATION_MODEL, ANNOTATION_ROLLOUT, Desired, LABEL_MODEL, Owner,
-    bgp_configuration, bgp_peers, node,
+    ANNOTATION_APPLICATION, ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID, ANNOTATION_MODEL,
+    ANNOTATION_ROLLOUT, Desired, LABEL_MODEL, Owner, bgp_configuration, bgp_peers, node,
 };
-use crate::rollout::{Record, permission};
+use crate::rollout::{Declared, Record, permission};
 
-/// When in a hook a change is made: one wave after the other on a unit, while units do not wait for each other.
+/// When a change is made: the steps of a rollout, one after the other on all units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wave {
-    /// What only adds: new pools, settings, the mesh that goes on.
+    /// What the leader adds: new pools, settings, the mesh that goes on.
     Additive,
-    /// The unit's own Node and peers.
-    Units,
-    /// The mesh that goes off.
-    MeshOff,
+    /// Peers that each unit adds.
+    Add,
+    /// AS numbers and cluster IDs.
+    Set,
+    /// Reflectors that are none any more, and the mesh that goes off.
+    Unset,
     /// What nobody asks for any more.
-    Deletes,
+    Remove,
 }
 
 impl Wave {
-    pub(super) const ALL: [Self; 4] = [Self::Additive, Self::Units, Self::MeshOff, Self::Deletes];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Additive,
+        Self::Add,
+        Self::Set,
+        Self::Unset,
+        Self::Remove,
+    ];
 
     /// Its number, from 1.
     pub(super) fn number(self) -> u8 {
         self as u8 + 1
     }
 
-    fn of(change: &Change, step: &Step) -> Self {
-        let mesh_goes_off = |field: &FieldChange| {
-            field.field == "nodeToNodeMeshEnabled" && field.to.as_deref() == Some("false")
+    /// The wave of a whole change; of one that several waves make, none.
+    fn of(change: &Change, step: &Step) -> Option<Self> {
+        let has = |wave| {
+            change
+                .fields
+                .iter()
+                .any(|field| Self::of_field(field) == wave)
         };
-        match step {
-            Step::Delete { .. } | Step::DisablePool { .. } | Step::RemovePool { .. } => {
-                Self::Deletes
+        Some(match (step, change.kind.as_str(), change.action) {
+            (Step::Delete { .. } | Step::DisablePool { .. } | Step::RemovePool { .. }, ..) => {
+                Self::Remove
             }
-            _ if change.fields.iter().any(mesh_goes_off) => Self::MeshOff,
-            _ if matches!(change.kind.as_str(), "Node" | "BGPPeer") => Self::Units,
+            (_, "Node", _) | (_, "BGPConfiguration", Action::Change) => return None,
+            (_, "BGPPeer", Action::Change) if has(Self::Set) => Self::Set,
+            (_, "BGPPeer", _) => Self::Add,
+            (_, "BGPConfiguration", _) if has(Self::Unset) => Self::Unset,
+            _ => Self::Additive,
+        })
+    }
+
+    fn of_field(field: &FieldChange) -> Self {
+        match (field.field.as_str(), field.to.as_deref()) {
+            (ANNOTATION_AS_NUMBER, None) => Self::Remove,
+            (ANNOTATION_CLUSTER_ID, None) | ("nodeToNodeMeshEnabled", Some("false")) => Self::Unset,
+            (ANNOTATION_AS_NUMBER | ANNOTATION_CLUSTER_ID | "asNumber", _) => Self::Set,
             _ => Self::Additive,
         }
     }
@@ -74,6 +97,10 @@ pub(super) struct Comparison {
     pub(super) doomed: Vec<DoomedPool>,
     /// What the changes do to sessions and reach; `None` where something is in the way of all of them.
     pub(super) effects: Option<Difference>,
+    /// What no order of the changes can spare the traffic.
+    pub(super) cuts: Vec<Declared>,
+    /// Whether units wait for each other.
+    pub(super) rollout: Rollout,
     /// What the digest is made of: every write and the version it was planned from.
     pub(super) seen: BTreeSet<String>,
     /// Objects on which nothing changes but the charm's own labels and annotations, by kind and name.
@@ -96,15 +123,32 @@ impl Comparison {
     fn add(&mut self, step: &Step, unit: &FabricUnit) {
         self.seen.insert(seen(step));
         match change(step, &unit.unit.to_string()) {
-            Some(change) => self.changes.push(Planned {
-                wave: Wave::of(&change, step),
-                change,
-            }),
+            Some(change) => self.changes.extend(planned(change, step)),
             None => {
                 self.records.insert(object(step));
             }
         }
     }
+}
+
+/// A change by the waves that make it: a Node's fields may belong to several.
+fn planned(change: Change, step: &Step) -> Vec<Planned> {
+    if let Some(wave) = Wave::of(&change, step) {
+        return vec![Planned { wave, change }];
+    }
+    let mut waves: BTreeMap<Wave, Vec<FieldChange>> = BTreeMap::new();
+    for field in &change.fields {
+        let wave = Wave::of_field(field);
+        waves.entry(wave).or_default().push(field.clone());
+    }
+    let part = |(wave, fields)| Planned {
+        wave,
+        change: Change {
+            fields,
+            ..change.clone()
+        },
+    };
+    waves.into_iter().map(part).collect()
 }
 
 /// What the units of `fabric` would write.
@@ -116,7 +160,10 @@ pub(super) fn compare(
     config: &CharmConfig,
     observed: &Observed,
 ) -> Result<Comparison, String> {
-    let mut comparison = Comparison::default();
+    let mut comparison = Comparison {
+        rollout: config.rollout,
+        ..Comparison::default()
+    };
     if let Some(obstacle) = &observed.obstacle {
         let (message, remedy) = obstacle_text(obstacle);
         comparison.block(message, remedy);
@@ -156,7 +203,10 @@ pub(super) fn compare(
     }
     left_behind(fabric, observed, &owner, &mut comparison);
     comparison.changes.sort_by_key(|planned| planned.wave);
-    comparison.effects = effects(fabric, observed, &owner);
+    if let Some(effects) = effects(fabric, observed, &owner, config.rollout) {
+        comparison.effects = Some(effects.difference);
+        comparison.cuts = effects.cuts;
+    }
     let changed = comparison
         .changes
         .iter()

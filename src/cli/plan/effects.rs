@@ -5,16 +5,33 @@ use crate::cli::check;
 use crate::cli::check::live::places;
 use crate::cli::fabric::Fabric;
 use crate::fabric::{
-    Address, Backend, Budget, Difference, Node, Objects, Topology, backend, compare, live, merge,
+    Address, Backend, Budget, Code, Difference, Node, Objects, Topology, backend, compare, live,
+    merge,
 };
 use crate::manifests::Catalogue;
-use crate::model::Family;
+use crate::model::{Family, Rollout};
 use crate::plan::Live;
 use crate::render::{BgpPeerName, Owner};
+use crate::rollout::{Declared, declared};
+
+/// Sessions that the mesh has to wait for, which units that wait for each other do.
+const REPLACEMENTS_COME_LATER: Code = Code(100);
+
+/// What a change does.
+pub(super) struct Effects {
+    pub(super) difference: Difference,
+    /// What no order of its steps avoids.
+    pub(super) cuts: Vec<Declared>,
+}
 
 /// Compares the fabric that is there with the one that the options want; `None` where the options do not fit the units,
 /// which [`Fabric::config`] has ruled out.
-pub(super) fn effects(fabric: &Fabric, observed: &Observed, owner: &Owner) -> Option<Difference> {
+pub(super) fn effects(
+    fabric: &Fabric,
+    observed: &Observed,
+    owner: &Owner,
+    rollout: Rollout,
+) -> Option<Effects> {
     let wanted = check::wanted(fabric).ok()?;
     let places = places(&wanted);
     let release = observed
@@ -49,11 +66,17 @@ pub(super) fn effects(fabric: &Fabric, observed: &Observed, owner: &Owner) -> Op
         wanted.release = there.release;
     }
     see_the_same(&mut there, &wanted);
+    let cuts = declared(&there, &wanted);
     let (there, wanted) = (
         crate::fabric::check(&there, Budget::COMMAND),
         crate::fabric::check(&wanted, Budget::COMMAND),
     );
-    Some(compare(&there, &wanted))
+    let mut difference = compare(&there, &wanted);
+    if rollout == Rollout::Safe {
+        let findings = &mut difference.findings;
+        findings.retain(|finding| finding.code != REPLACEMENTS_COME_LATER);
+    }
+    Some(Effects { difference, cuts })
 }
 
 /// What moves packets now: nothing before Calico is installed.

@@ -77,13 +77,13 @@ async fn an_empty_cluster_gets_everything() {
             "calico, 2 units: 3 to create, 0 to change, 0 to delete, 1 in the way; sessions: 0 kept, 0 restart, 0 lost, 3 gained; \
              pairs: 0 lost, 4 gained",
             "  + create   ~ change   - delete   ! needs you first",
-            "  1 to 4 is the order in each unit's hook; units do not wait for each other",
+            "  1 to 5 is the order; each step waits until every unit has done the one before (rollout)",
             "",
             "1 the leader adds pools and settings",
             "+ BGPConfiguration default  asNumber 64512 (global-as-number), nodeToNodeMeshEnabled true (node-to-node-mesh)",
             "+ IPPool ipv4               blockSize 26 (manage-pools), cidr 192.168.0.0/16 (cidr), natOutgoing true (nat-outgoing)",
             "",
-            "2 each unit its Node and peers",
+            "2 add: each unit its peers",
             "+ BGPPeer calico-0-10.0.0.1  asNumber 64512 (global-bgp-peers: [0])",
             "",
             "! calico/1 waits: no Node is called b and has an address of it",
@@ -127,6 +127,25 @@ async fn changed_options_are_shown_from_what_to_what() {
             "{expected}\n{shown:#?}"
         );
     }
+    let cuts = shown
+        .iter()
+        .position(|line| line == "Cuts that no order avoids")
+        .unwrap();
+    assert_eq!(
+        shown[cuts + 1..cuts + 3],
+        [
+            "  pool 192.168.0.0/16 goes from no encapsulation to IPIP Always: packets between nodes are lost until both have \
+             changed, up to 4 pairs",
+            "  AS numbers of calico/1 and AS numbers of the peers of calico/0 change: their sessions are down until both ends have \
+             followed, 4 pairs",
+        ]
+    );
+    let immediate = fabric("options: {rollout: immediate, node-to-node-mesh: false}\n");
+    let shown = lines(&planned(&immediate, &server).await);
+    assert!(
+        shown[2].ends_with("units do not wait for each other (rollout: immediate)"),
+        "{shown:#?}"
+    );
     let fewer = lines(&planned(&fabric("options: {}\n"), &server).await);
     assert_eq!(
         fewer[0],
@@ -199,7 +218,7 @@ async fn a_mesh_that_goes_is_said_with_all_that_goes_with_it() {
                   pairs: 2 lost, 0 gained";
     assert_eq!(shown[0], totals);
     for expected in [
-        "3 the leader switches the mesh off",
+        "4 unset: the mesh goes off, and cluster IDs that are no longer wanted",
         "- 1 of the mesh: among calico/0, calico/1 (node-to-node-mesh)",
         "- 2 from calico/0, calico/1 to pods on calico/0, calico/1: the last hop has no route",
     ] {
@@ -226,7 +245,7 @@ async fn a_mesh_that_goes_is_said_with_all_that_goes_with_it() {
     assert_eq!(json["format_version"], 1);
     assert_eq!(json["stale"], "it is old");
     assert_eq!(json["digest"], whole.digest.to_string());
-    assert_eq!(json["changes"][0]["wave"], 3);
+    assert_eq!(json["changes"][0]["wave"], 4);
     assert_eq!(json["sessions"]["lost"], 1);
     assert_eq!(json["sessions"]["changes"][0]["before"], "mesh");
     assert_eq!(json["pairs"]["lost"], 2);
@@ -234,6 +253,61 @@ async fn a_mesh_that_goes_is_said_with_all_that_goes_with_it() {
     assert_eq!(json["findings"][0]["code"], "F102");
     assert_eq!(json["findings"][0]["at"]["line"], 2);
     assert_eq!(json["doomed_pools"], json!([]));
+    assert_eq!(json["cuts"], json!([]));
+}
+
+#[tokio::test]
+async fn the_steps_of_a_change_are_in_order_and_its_cuts_are_told() {
+    let there = fabric(
+        "options: {node-to-node-mesh: false, unit-as-numbers: \"{0: 64512}\", route-reflector-cluster-ids: \"{0: 1.0.0.1}\", unit-bgp-peers: \"{1: [{address: 10.0.0.5, as-number: 64512}]}\"}\n",
+    );
+    let server = settled(&there).await;
+    let wanted =
+        fabric("options: {unit-bgp-peers: \"{0: [{address: 10.0.0.6, as-number: 64512}]}\"}\n");
+    let comparison = planned(&wanted, &server).await;
+    let changes: Vec<(u8, String)> = comparison
+        .changes
+        .iter()
+        .map(|one| {
+            (
+                one.wave.number(),
+                format!("{} {}", one.change.kind, one.change.name),
+            )
+        })
+        .collect();
+    let changes: Vec<(u8, &str)> = changes
+        .iter()
+        .map(|(wave, name)| (*wave, &**name))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (1, "BGPConfiguration default"),
+            (2, "BGPPeer calico-0-10.0.0.6"),
+            (4, "Node a"),
+            (5, "Node a"),
+            (5, "Node b"),
+            (5, "BGPPeer calico-1-10.0.0.5"),
+        ]
+    );
+    assert_eq!(
+        lines(&comparison)[0].split(';').next(),
+        Some("calico, 2 units: 1 to create, 3 to change, 1 to delete")
+    );
+    let config = wanted.config().unwrap();
+    let whole = Shown {
+        digest: digest(&wanted, &config, &comparison),
+        fabric: &wanted,
+        comparison: &comparison,
+    };
+    let cuts = &to_json::document(&whole, None)["cuts"];
+    assert_eq!(
+        *cuts,
+        json!([{
+            "kind": "swap", "nodes": ["a", "b"], "pairs": 2,
+            "text": "sessions of calico/0 and calico/1 change between mesh and peer: down for about two seconds, 2 pairs",
+        }])
+    );
 }
 
 #[tokio::test]
@@ -306,7 +380,7 @@ async fn pods_keep_a_pool_that_nobody_asks_for() {
         .map(|one| one.wave.number())
         .collect();
     assert!(
-        waves.is_sorted() && waves.contains(&1) && waves.contains(&4),
+        waves.is_sorted() && waves.contains(&1) && waves.contains(&5),
         "{waves:?}"
     );
 }

@@ -1,13 +1,16 @@
 //! The plan for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::compare::{Comparison, Planned, Wave};
 use crate::cli::counted;
 use crate::cli::fold::{self, Entry};
 use crate::fabric::{Difference, Effect, Fate, Kind, ReachChange, SessionChange};
+use crate::model::Rollout;
 use crate::plan::{Action, Change, Changes, DoomedPool, FieldChange};
 use crate::printable::printable_line;
+use crate::rollout::Declared;
 
 /// How many obstacles, rows of sessions and rows of pairs are listed when lists are folded.
 const MOST: usize = 20;
@@ -15,8 +18,19 @@ const MOST: usize = 20;
 /// How many of a row's names are written out.
 const NAMED: usize = 3;
 
-const LEGEND: &str = "  + create   ~ change   - delete   ! needs you first\n  \
-    1 to 4 is the order in each unit's hook; units do not wait for each other\n";
+const LEGEND: &str = "  + create   ~ change   - delete   ! needs you first\n";
+
+/// How units go through the waves.
+fn order(rollout: Rollout) -> &'static str {
+    match rollout {
+        Rollout::Safe => {
+            "  1 to 5 is the order; each step waits until every unit has done the one before (rollout)\n"
+        }
+        Rollout::Immediate => {
+            "  1 to 5 is the order in each unit's hook; units do not wait for each other (rollout: immediate)\n"
+        }
+    }
+}
 
 /// Adds one line, whatever the names in it hold.
 macro_rules! line {
@@ -33,6 +47,8 @@ pub(super) fn text(application: &str, units: usize, comparison: &Comparison, fol
         text.push_str("The cluster is as the options ask.\n");
     } else {
         text.push_str(LEGEND);
+        text.push_str(order(comparison.rollout));
+        cuts(&mut text, &comparison.cuts);
         objects(&mut text, application, comparison, fold);
     }
     if let Some(effects) = &comparison.effects {
@@ -53,10 +69,13 @@ pub(super) fn text(application: &str, units: usize, comparison: &Comparison, fol
 
 fn totals(application: &str, units: usize, comparison: &Comparison) -> String {
     let count = |action| {
-        let planned = comparison.changes.iter();
-        planned
-            .filter(|planned| planned.change.action == action)
-            .count()
+        let planned = comparison.changes.iter().map(|planned| &planned.change);
+        let of_action = planned.filter(|change| change.action == action);
+        // An object that several waves change is one.
+        let objects: BTreeSet<(&str, &str)> = of_action
+            .map(|change| (change.kind.as_str(), change.name.as_str()))
+            .collect();
+        objects.len()
     };
     let mut text = format!(
         "{application}, {}: {} to create, {} to change, {} to delete",
@@ -85,9 +104,10 @@ fn totals(application: &str, units: usize, comparison: &Comparison) -> String {
 fn heading(wave: Wave) -> &'static str {
     match wave {
         Wave::Additive => "the leader adds pools and settings",
-        Wave::Units => "each unit its Node and peers",
-        Wave::MeshOff => "the leader switches the mesh off",
-        Wave::Deletes => "what nobody asks for any more goes",
+        Wave::Add => "add: each unit its peers",
+        Wave::Set => "set: AS numbers and cluster IDs",
+        Wave::Unset => "unset: the mesh goes off, and cluster IDs that are no longer wanted",
+        Wave::Remove => "remove: what nobody asks for any more goes",
     }
 }
 
@@ -118,6 +138,17 @@ fn objects(text: &mut String, application: &str, comparison: &Comparison, fold: 
         line!(text, "    {}", blocked.remedy);
     }
     more(text, comparison.blocked.len(), shown);
+}
+
+/// What no order of the steps avoids.
+fn cuts(text: &mut String, cuts: &[Declared]) {
+    if cuts.is_empty() {
+        return;
+    }
+    text.push_str("\nCuts that no order avoids\n");
+    for cut in cuts {
+        line!(text, "  {}", cut.text);
+    }
 }
 
 fn more(text: &mut String, all: usize, shown: usize) {

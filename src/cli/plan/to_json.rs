@@ -7,6 +7,7 @@ use super::compare::Planned;
 use crate::cli::document as versioned;
 use crate::fabric::{Difference, Effect, ReachChange, SessionChange};
 use crate::plan::DoomedPool;
+use crate::rollout::Declared;
 
 /// The whole plan; `stale` says why it is not the one that was expected.
 pub(super) fn document(shown: &Shown<'_>, stale: Option<&str>) -> Value {
@@ -28,6 +29,7 @@ pub(super) fn document(shown: &Shown<'_>, stale: Option<&str>) -> Value {
         "changes": changes,
         "blocked": blocked,
         "records": comparison.records.len(),
+        "cuts": comparison.cuts.iter().map(cut).collect::<Vec<_>>(),
         "doomed_pools": comparison.doomed.iter().map(doomed).collect::<Vec<_>>(),
         "findings": findings,
         "digest": shown.digest.to_string(),
@@ -55,6 +57,15 @@ fn change(Planned { wave, change }: &Planned) -> Value {
         json["because"] = because.as_str().into();
     }
     json
+}
+
+fn cut(cut: &Declared) -> Value {
+    json!({
+        "kind": cut.kind.as_str(),
+        "nodes": cut.nodes,
+        "pairs": cut.pairs,
+        "text": cut.text,
+    })
 }
 
 fn doomed(pool: &DoomedPool) -> Value {

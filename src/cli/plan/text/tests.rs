@@ -108,12 +108,12 @@ fn comparison() -> Comparison {
     };
     Comparison {
         changes: vec![
-            planned(Wave::Units, create),
+            planned(Wave::Add, create),
             planned(
-                Wave::MeshOff,
+                Wave::Unset,
                 change(Action::Change, "BGPConfiguration", "default", vec![mesh]),
             ),
-            planned(Wave::Deletes, gone),
+            planned(Wave::Remove, gone),
         ],
         blocked: vec![Blocked {
             message: "BGPPeer x is not this charm's".into(),
@@ -130,12 +130,12 @@ fn the_text_starts_with_totals_and_goes_wave_by_wave() {
         text("calico", 1, &comparison(), false),
         "calico, 1 unit: 1 to create, 1 to change, 1 to delete, 1 in the way\n\
          \x20 + create   ~ change   - delete   ! needs you first\n\
-         \x20 1 to 4 is the order in each unit's hook; units do not wait for each other\n\
-         \n2 each unit its Node and peers\n\
+         \x20 1 to 5 is the order; each step waits until every unit has done the one before (rollout)\n\
+         \n2 add: each unit its peers\n\
          + BGPPeer calico-0-10.0.0.1  asNumber 64512 (unit-bgp-peers: 0[0])\n\
-         \n3 the leader switches the mesh off\n\
+         \n4 unset: the mesh goes off, and cluster IDs that are no longer wanted\n\
          ~ BGPConfiguration default  nodeToNodeMeshEnabled true → false (node-to-node-mesh)\n\
-         \n4 what nobody asks for any more goes\n\
+         \n5 remove: what nobody asks for any more goes\n\
          - BGPPeer calico-0-10.0.0.9  no option asks for it any more\n\
          \n! BGPPeer x is not this charm's\n    delete it\n\n\
          The charm's own labels and records change on 1 object; that is no change to Calico.\n"
@@ -173,7 +173,9 @@ fn sessions_pairs_and_pods_follow() {
          sessions: 1 kept, 7 restart, 6 lost, 2 gained; pairs: 2 lost, 2 gained"
     );
     assert_eq!(
-        rest.strip_prefix(LEGEND).unwrap(),
+        rest.strip_prefix(LEGEND)
+            .and_then(|rest| rest.strip_prefix(order(Rollout::Safe)))
+            .unwrap(),
         "\nBGP sessions\n\
          - 6 of the mesh: among calico/0, calico/1, calico/2 and 2 more (global-bgp-peers)\n\
          ~ 4 from mesh to peer: calico/0 -- calico/0, calico/1, calico/2 and 1 more (global-bgp-peers)\n\
