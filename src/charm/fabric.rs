@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::install::{Installation, running_release};
 use super::observe::Observed;
 use super::reconcile::{Stop, Survey, Work};
-use super::{Report, sweep};
+use super::{Report, rollout, sweep};
 use crate::cluster::{ApiError, Kubernetes, Mode, escape, get_all};
 use crate::fabric::{
     Budget, Checked, FabricFacts, Gateway, Objects, Severity, Topology, UnitOnNode, backend, check,
@@ -26,6 +26,7 @@ use crate::render::{
     ANNOTATION_LABELS, ANNOTATION_MODEL, ANNOTATION_UNIT, FIELD_MANAGER, Kind, LABEL_MANAGED_BY,
     LABEL_ZONE, listed,
 };
+use crate::rollout::declared;
 
 /// Up to so many BGPPeers or BGPFilters are asked for one by one.
 const FEW: usize = 16;
@@ -97,9 +98,18 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         let checked = check(&wanted, Budget::HOOK);
         let is_wrong = checked.of_severity(Severity::Error).next().is_some();
-        let blocks = is_wrong
-            && self.config.fabric_check == FabricCheck::Block
-            && !self.mends(survey, mode, objects, &checked).await?;
+        let would_block = is_wrong && self.config.fabric_check == FabricCheck::Block;
+        let begins = rollout::begins(observed.configuration.as_ref(), self.intent);
+        let there = if would_block || begins {
+            Some(there(survey, mode, objects).await?)
+        } else {
+            None
+        };
+        if let Some(there) = there.as_ref().filter(|_| begins) {
+            let cuts = declared(there, &wanted).into_iter();
+            report.cuts = cuts.map(|cut| cut.text).collect();
+        }
+        let blocks = would_block && !there.is_some_and(|there| mends(survey, &there, &checked));
         let findings = Findings {
             application: self.identity.owner.application.clone(),
             findings: checked.findings,
@@ -225,31 +235,24 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         }
         Some(wanted)
     }
+}
 
-    /// Whether the wanted fabric reaches more than the one that is there, and loses nothing. Where no Calico runs, nothing
-    /// is mended.
-    async fn mends(
-        &self,
-        survey: &Survey,
-        mode: Mode,
-        objects: Objects<'_>,
-        wanted: &Checked<'_>,
-    ) -> Result<bool, ApiError> {
-        if survey.daemon_set.is_none() && installs(survey) {
-            return Ok(false);
-        }
-        let peers = survey
-            .kubernetes
-            .list(&Kind::BgpPeer.path(mode.group), "")
-            .await?;
-        let peers: Vec<Live> = peers.into_iter().map(Live::new).collect();
-        let there = live(&Objects {
-            peers: &peers,
-            ..objects
-        });
-        let there = check(&there, Budget::HOOK);
-        Ok(improves(&there, wanted))
-    }
+/// The fabric that is there.
+async fn there(survey: &Survey, mode: Mode, objects: Objects<'_>) -> Result<Topology, ApiError> {
+    let path = Kind::BgpPeer.path(mode.group);
+    let peers = survey.kubernetes.list(&path, "").await?;
+    let peers: Vec<Live> = peers.into_iter().map(Live::new).collect();
+    Ok(live(&Objects {
+        peers: &peers,
+        ..objects
+    }))
+}
+
+/// Whether the wanted fabric reaches more than the one that is there, and loses nothing. Where no Calico runs, nothing is
+/// mended.
+fn mends(survey: &Survey, there: &Topology, wanted: &Checked<'_>) -> bool {
+    let nothing_runs = survey.daemon_set.is_none() && installs(survey);
+    !nothing_runs && improves(&check(there, Budget::HOOK), wanted)
 }
 
 /// Whether what runs is, or will be, what the charm installs.

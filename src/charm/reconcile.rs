@@ -349,6 +349,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let kubernetes = &survey.kubernetes;
         self.carry_out(kubernetes, foreseen.mode, &foreseen.plan, report)
             .await?;
+        for cut in std::mem::take(&mut report.cuts) {
+            report.info(format!("rollout: no order avoids this cut: {cut}"));
+        }
         report.has_allowed |= report
             .rollout
             .as_ref()

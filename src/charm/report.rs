@@ -28,6 +28,8 @@ pub struct Report {
     pub rollout: Option<Progress>,
     /// Whether this hook has allowed a step: nobody else has been told of it before the hook ends.
     pub has_allowed: bool,
+    /// What a change that begins in this hook cuts whatever its order.
+    pub cuts: Vec<String>,
     /// The record as it stands by this hook: what the others have to be told.
     pub bell: Option<String>,
     /// Writes that were carried out.
@@ -89,6 +91,7 @@ impl Report {
         self.status = None;
         self.fabric = None;
         self.rollout = None;
+        self.cuts.clear();
     }
 
     /// What became of a wave of writes.

@@ -15,7 +15,7 @@ use crate::cluster::{ApiError, Kubernetes, Mode, list_blocks};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::juju::tools::is_leader;
-use crate::model::{AsNumber, ClusterIntent, UnitName};
+use crate::model::{AsNumber, ClusterIntent, Intent, UnitName};
 use crate::plan::{Allowance, Live, Plan, Step, holds_workloads, plan_apply};
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_APPLIED, ANNOTATION_MODEL, ANNOTATION_ROLLOUT,
@@ -89,6 +89,12 @@ fn first_of(units: &BTreeSet<UnitName>) -> String {
 pub(super) fn record_on(configuration: Option<&Live>) -> Option<Record> {
     let text = configuration?.kept_annotation(ANNOTATION_ROLLOUT)?;
     text.parse().ok()
+}
+
+/// Whether options ask for a change that is not recorded yet, where something stands already.
+pub(super) fn begins(configuration: Option<&Live>, intent: &Intent) -> bool {
+    let record = record_on(configuration);
+    configuration.is_some() && record.is_none_or(|record| record.digest != intent.order_digest())
 }
 
 /// Whether the mesh is on: Calico's default without the field, and without the object

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::run_action;
-use crate::charm::{Access, Surroundings, run_hook};
+use crate::charm::{Access, Report, Surroundings, run_hook};
 use crate::host::Host;
 use crate::juju::{Action, JujuContext};
 use crate::sim::api::{ApiServer, Fault};
@@ -83,12 +83,26 @@ impl Bench {
 
     /// Runs a hook that Juju has no reason for; answers with its status.
     async fn hook(&self, unit: u8, hook: UnitHook) -> String {
+        self.reported(unit, hook).await.final_status().to_string()
+    }
+
+    /// The same; answers with what it logs.
+    async fn logged(&self, unit: u8, hook: UnitHook) -> Vec<String> {
+        let report = self.reported(unit, hook).await;
+        report
+            .lines()
+            .iter()
+            .map(|(_, line)| line.clone())
+            .collect()
+    }
+
+    async fn reported(&self, unit: u8, hook: UnitHook) -> Report {
         let begun = self.begin(unit, hook.into());
         let surroundings = begun.surroundings();
         let name = hook.name().parse().unwrap();
         let report = Box::pin(run_hook(name, &surroundings)).await.unwrap();
         begun.tools.commit().unwrap();
-        report.final_status().to_string()
+        report
     }
 
     fn configure(&self, options: &[(&str, &str)]) {

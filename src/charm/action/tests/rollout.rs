@@ -9,6 +9,7 @@ use crate::sim::juju::UnitHook;
 /// A cluster at rest, and then everything through a reflector on calico/0, of which calico/1 has not heard yet.
 async fn begun() -> Bench {
     let bench = Bench::new();
+    bench.configure(&[("ipip", "Always")]);
     for hook in [UnitHook::ConfigChanged, UnitHook::UpdateStatus] {
         for unit in 0..2 {
             bench.hook(unit, hook).await;
@@ -95,6 +96,18 @@ async fn a_change_that_waits_says_for_whom() {
             {"unit": "calico/1", "state": "behind", "done": null, "left": [], "waited_for": true, "passed_over": false},
         ])
     );
+}
+
+#[tokio::test]
+async fn what_a_change_cuts_is_logged_when_it_begins() {
+    let bench = begun().await;
+    let cut = "rollout: no order avoids this cut: sessions of calico/0 and calico/1 change between mesh and peer: down for \
+               about two seconds, 2 pairs";
+    for told in [1, 0] {
+        let logged = bench.logged(0, UnitHook::ConfigChanged).await;
+        let found = logged.iter().filter(|line| *line == cut).count();
+        assert_eq!(found, told, "{logged:#?}");
+    }
 }
 
 #[tokio::test]
