@@ -10,6 +10,8 @@ mod apply;
 mod command;
 #[path = "actions/fabric.rs"]
 mod fabric;
+#[path = "actions/rollout.rs"]
+mod rollout;
 mod support;
 
 use std::fs;
