@@ -206,10 +206,17 @@ impl Change {
     fn swaps(&self, judged: &Judged<'_>) -> Option<Declared> {
         let lost = judged.trials(DeclaredKind::Swap);
         let rows = judged.rows(&|from, to| lost(from, to));
-        let nodes = judged.swapping.clone();
+        let changed: BTreeSet<Speaker> = self.reflectors.iter().flatten().copied().collect();
+        let reflectors: BTreeSet<Speaker> =
+            changed.intersection(&judged.swapping).copied().collect();
+        let (nodes, whose) = if reflectors.is_empty() {
+            (judged.swapping.clone(), "among")
+        } else {
+            (reflectors, "with")
+        };
         self.declare(DeclaredKind::Swap, judged, rows, &nodes, |pairs| {
             format!(
-                "sessions of {} change between mesh and peer: down for about two seconds, {pairs}",
+                "sessions {whose} {} change between mesh and peer: down for about two seconds, {pairs}",
                 self.named(&nodes)
             )
         })
@@ -291,6 +298,8 @@ fn counted(pairs: u64) -> String {
 
 /// Pools that both fabrics have and whose packets travel in another way, and the backend.
 fn encapsulation(old: &Topology, new: &Topology) -> Vec<String> {
+    // Between Always and CrossSubnet nothing is cut: nodes take both kinds of packets all the while.
+    let tunnel = |one: Encapsulation| std::mem::discriminant(&one);
     let mode = |one: Encapsulation| match one {
         Encapsulation::None => "no encapsulation".to_owned(),
         Encapsulation::Ipip(mode) => format!("IPIP {mode}"),
@@ -300,7 +309,9 @@ fn encapsulation(old: &Topology, new: &Topology) -> Vec<String> {
     for pool in &old.pools {
         let mut others = new.pools.iter();
         let other = others.find(|other| other.cidr == pool.cidr);
-        if let Some(other) = other.filter(|other| other.encapsulation != pool.encapsulation) {
+        if let Some(other) =
+            other.filter(|other| tunnel(other.encapsulation) != tunnel(pool.encapsulation))
+        {
             let (from, to) = (mode(pool.encapsulation), mode(other.encapsulation));
             found.push(format!("pool {} goes from {from} to {to}", pool.cidr));
         }

@@ -8,6 +8,7 @@ mod lookup;
 mod tests;
 mod text;
 mod to_json;
+mod waves;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -304,8 +304,8 @@ async fn the_steps_of_a_change_are_in_order_and_its_cuts_are_told() {
     assert_eq!(
         *cuts,
         json!([{
-            "kind": "swap", "nodes": ["a", "b"], "pairs": 2,
-            "text": "sessions of calico/0 and calico/1 change between mesh and peer: down for about two seconds, 2 pairs",
+            "kind": "swap", "nodes": ["a"], "pairs": 2,
+            "text": "sessions with calico/0 change between mesh and peer: down for about two seconds, 2 pairs",
         }])
     );
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::compare::{Comparison, Planned, Wave};
+use super::compare::Comparison;
+use super::waves::{Planned, Wave};
 use crate::cli::counted;
 use crate::cli::fold::{self, Entry};
 use crate::fabric::{Difference, Effect, Fate, Kind, ReachChange, SessionChange};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Shown;
-use super::compare::Planned;
+use super::waves::Planned;
 use crate::cli::document as versioned;
 use crate::fabric::{Difference, Effect, ReachChange, SessionChange};
 use crate::plan::DoomedPool;

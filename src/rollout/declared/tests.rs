@@ -59,7 +59,7 @@ fn a_reflector_takes_over_from_the_mesh_by_swapping_its_own_sessions() {
     assert_eq!(covered(&there[0]), [(0, 1), (0, 2), (0, 3)]);
     assert_eq!(
         there[0].text,
-        "sessions of calico/0, calico/1, calico/2 and 1 more change between mesh and peer: down for about two seconds, 6 pairs"
+        "sessions with calico/0 change between mesh and peer: down for about two seconds, 6 pairs"
     );
     let back = found(&[NO_MESH, HUB, REFLECTS], &[]);
     assert_eq!(kinds(&back), [(DeclaredKind::Swap, 6)], "{back:?}");
@@ -117,6 +117,8 @@ fn another_encapsulation_cuts_everybody() {
         panic!("{found:?}");
     };
     assert_eq!((one.pairs, covered(one).len()), (12, 6));
+    let mode = self::found(&[("vxlan", "Always")], &[("vxlan", "CrossSubnet")]);
+    assert_eq!(mode, []);
     assert!(
         one.text
             .contains(" goes from no encapsulation to IPIP Always"),

@@ -101,8 +101,8 @@ async fn a_change_that_waits_says_for_whom() {
 #[tokio::test]
 async fn what_a_change_cuts_is_logged_when_it_begins() {
     let bench = begun().await;
-    let cut = "rollout: no order avoids this cut: sessions of calico/0 and calico/1 change between mesh and peer: down for \
-               about two seconds, 2 pairs";
+    let cut = "rollout: no order avoids this cut: sessions with calico/0 change between mesh and peer: down for about two seconds, \
+               2 pairs";
     for told in [1, 0] {
         let logged = bench.logged(0, UnitHook::ConfigChanged).await;
         let found = logged.iter().filter(|line| *line == cut).count();
