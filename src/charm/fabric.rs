@@ -26,7 +26,7 @@ use crate::render::{
     ANNOTATION_LABELS, ANNOTATION_MODEL, ANNOTATION_UNIT, FIELD_MANAGER, Kind, LABEL_MANAGED_BY,
     LABEL_ZONE, listed,
 };
-use crate::rollout::declared;
+use crate::rollout::{DeclaredKind, declared};
 
 /// Up to so many BGPPeers or BGPFilters are asked for one by one.
 const FEW: usize = 16;
@@ -106,7 +106,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             None
         };
         if let Some(there) = there.as_ref().filter(|_| begins) {
+            // Of pools whose encapsulation changes `pools.rs` tells, whether a rollout begins or not.
             let cuts = declared(there, &wanted).into_iter();
+            let cuts = cuts.filter(|cut| cut.kind != DeclaredKind::Encapsulation);
             report.cuts = cuts.map(|cut| cut.text).collect();
         }
         let blocks = would_block && !there.is_some_and(|there| mends(survey, &there, &checked));
