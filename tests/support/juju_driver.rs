@@ -292,7 +292,11 @@ impl JujuDriver {
         })
     }
 
-    fn begin(&self, unit: &str, event: Event) -> Result<RunningHook<'_>, Box<HookRun>> {
+    /// Starts a hook and does not wait for it; one the charm has no program for has ended.
+    ///
+    /// # Errors
+    /// With the hook that Juju passes over.
+    pub fn begin(&self, unit: &str, event: Event) -> Result<RunningHook<'_>, Box<HookRun>> {
         let hook = self.change(|state| {
             let hook = state
                 .model
@@ -360,6 +364,12 @@ impl RunningHook<'_> {
     /// The process of the hook itself: the shell and `unshare` before it have become it.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait().expect("the child is ours");
+        status.is_some()
     }
 
     /// Ends it as `kill -9` does; what it has buffered is lost.

@@ -182,7 +182,8 @@ impl RealCluster {
         }
     }
 
-    fn collection(&self, plural: &str) -> String {
+    /// Path of all objects of a kind.
+    pub fn collection(&self, plural: &str) -> String {
         format!("{}/{plural}", self.version_path(plural))
     }
 

@@ -27,6 +27,12 @@ impl Site {
     /// Empties the shared cluster, gives it a Node for each machine, and deploys three units of which no hook has run.
     /// `None` when such tests are skipped on purpose.
     pub fn start_or_skip(test: &str) -> Option<Self> {
+        let addresses = ["10.0.0.5/24", "10.0.1.5/24", "10.0.2.5/24"];
+        Self::of_machines_or_skip(test, three_units(), &addresses)
+    }
+
+    /// [`start_or_skip`](Self::start_or_skip) with a model of one's own: machine N is `node-N` and has the Nth address.
+    pub fn of_machines_or_skip(test: &str, model: JujuModel, addresses: &[&str]) -> Option<Self> {
         static CLUSTER: Mutex<()> = Mutex::new(());
         static CRDS: OnceLock<()> = OnceLock::new();
         let plane = ControlPlane::shared_or_skip(test)?;
@@ -37,22 +43,22 @@ impl Site {
                 .expect("own CRDs are served");
         });
         let site = Self {
-            driver: JujuDriver::start_or_skip(test, three_units())?,
+            driver: JujuDriver::start_or_skip(test, model)?,
             cluster: RealCluster::emptied(plane, "crd.projectcalico.org/v1"),
             _alone: alone,
         };
         site.driver.use_kubeconfig(&plane.kubeconfig_path());
-        for number in 0..3 {
-            site.add_node(number);
+        for (number, address) in addresses.iter().enumerate() {
+            let ip = address.split('/').next().unwrap_or_default();
+            site.register(&format!("node-{number}"), ip);
         }
-        site.add_calico();
+        site.add_calico(addresses.len());
         Some(site)
     }
 
     /// Calico as somebody else has installed it, everything ready: what hooks find in most of these tests, since no
     /// controller makes pods of what they would install.
-    fn add_calico(&self) {
-        const NODES: u8 = 3;
+    fn add_calico(&self, nodes: usize) {
         let workload = |kind: &str, name: &str| {
             let labels = json!({"k8s-app": name});
             json!({
@@ -70,8 +76,8 @@ impl Site {
         };
         let apps = "/apis/apps/v1/namespaces/kube-system";
         let ready = json!({
-            "observedGeneration": 1, "desiredNumberScheduled": NODES, "currentNumberScheduled": NODES,
-            "updatedNumberScheduled": NODES, "numberReady": NODES, "numberAvailable": NODES, "numberMisscheduled": 0,
+            "observedGeneration": 1, "desiredNumberScheduled": nodes, "currentNumberScheduled": nodes,
+            "updatedNumberScheduled": nodes, "numberReady": nodes, "numberAvailable": nodes, "numberMisscheduled": 0,
         });
         let available = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1});
         for (kind, plural, name, status) in [
@@ -104,15 +110,18 @@ impl Site {
 
     /// The Node of machine `number`, as kubelet registers it, and the pod of calico-node that runs there.
     pub fn add_node(&self, number: u8) {
-        let name = format!("node-{number}");
+        self.register(&format!("node-{number}"), &format!("10.0.{number}.5"));
+    }
+
+    fn register(&self, name: &str, ip: &str) {
         let object = json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-            "status": {"addresses": [{"type": "InternalIP", "address": format!("10.0.{number}.5")}]},
+            "status": {"addresses": [{"type": "InternalIP", "address": ip}]},
         });
         self.cluster
             .write("POST", "/api/v1/nodes", "kubelet", Some("json"), object);
-        self.cluster.add_agent(&name);
+        self.cluster.add_agent(name);
     }
 
     /// A running pod on machine `number`.

@@ -1,0 +1,278 @@
+//! What must hold after every write of a change, whoever was killed meanwhile.
+//!
+//! Where a change begins and where it ends is all that is taken from the charm: what both connect must stay connected. A
+//! session with new AS numbers restarts when its two ends change, so nodes whose number changes may lose the others from
+//! the first new number to the last one, and not before and not after.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use calico_charm::fabric::Router;
+use calico_charm::render::{ANNOTATION_APPLIED, ANNOTATION_AS_NUMBER};
+use calico_charm::rollout::{Applied, RolloutStep};
+
+use crate::state::{Pair, State, connected};
+use crate::watch::Event;
+
+/// An annotation of somebody else's, on every Node and on the BGPConfiguration.
+pub const NOTE: &str = "example.com/note";
+/// A field of the BGPConfiguration that somebody else has set.
+pub const FOREIGN_FIELD: &str = "ipv4NormalRoutePriority";
+/// Objects of somebody else's.
+pub const FOREIGN: [(&str, &str); 4] = [
+    ("bgppeers", "my-peer"),
+    ("bgppeers", "calico-0-router"),
+    ("bgpconfigurations", "node.node-0"),
+    ("ippools", "services"),
+];
+
+/// What is judged: one change from rest to rest.
+pub struct Judge<'a> {
+    routers: &'a [Router],
+    start: State,
+    end: State,
+    /// Who reaches whom at the start and in the end.
+    kept: BTreeSet<Pair>,
+    /// Who reaches whom in the end.
+    reached: BTreeSet<Pair>,
+    /// The nodes whose AS number changes.
+    moving: BTreeSet<String>,
+    /// The fabric that was judged last, and what came of it.
+    last: Option<(calico_charm::fabric::Topology, BTreeSet<Pair>)>,
+}
+
+/// A rule that was broken.
+#[derive(Debug)]
+pub struct Violation {
+    /// The event after which it was.
+    pub event: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl<'a> Judge<'a> {
+    /// Judges every event of a change, the first of which comes after `start`.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn judge(start: State, events: &[Event], routers: &'a [Router]) -> Result<(), Violation> {
+        let mut end = start.clone();
+        for event in events {
+            end.apply(event);
+        }
+        let reached = connected(&end.fabric(routers));
+        let before = connected(&start.fabric(routers));
+        let (old, new) = (start.as_numbers(), end.as_numbers());
+        let nodes = old.keys().filter(|node| old.get(*node) != new.get(*node));
+        let mut judge = Self {
+            routers,
+            kept: before.intersection(&reached).cloned().collect(),
+            reached,
+            moving: nodes.cloned().collect(),
+            start: start.clone(),
+            end,
+            last: None,
+        };
+        let mut state = start;
+        for (index, event) in events.iter().enumerate() {
+            let before = state.clone();
+            state.apply(event);
+            let found = judge.broken(&before, event, &state);
+            if let Some(message) = found.into_iter().flatten().next() {
+                return Err(Violation {
+                    event: index,
+                    message,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules one by one.
+    fn broken(&mut self, before: &State, event: &Event, after: &State) -> [Option<String>; 9] {
+        [
+            self.reach(after),
+            doubles(after),
+            self.mesh(before, after),
+            self.cluster_ids(before, after),
+            numbers(after),
+            self.pools(before, event, after),
+            foreign(event),
+            notes(event),
+            record(before, event, after),
+        ]
+    }
+
+    fn connected(&mut self, state: &State) -> &BTreeSet<Pair> {
+        let fabric = state.fabric(self.routers);
+        let known = self.last.take().filter(|(last, _)| *last == fabric);
+        let judged = known.unwrap_or_else(|| {
+            let pairs = connected(&fabric);
+            (fabric, pairs)
+        });
+        &self.last.insert(judged).1
+    }
+
+    /// Nobody who reaches a node before the change and after it loses it in between.
+    fn reach(&mut self, after: &State) -> Option<String> {
+        let declared = if same_numbers(after, &self.start) || same_numbers(after, &self.end) {
+            BTreeSet::new()
+        } else {
+            self.moving.clone()
+        };
+        let kept = self.kept.clone();
+        let now = self.connected(after);
+        let mut lost = kept
+            .difference(now)
+            .filter(|(from, to)| !declared.contains(from) && !declared.contains(to));
+        let (from, to) = lost.next()?;
+        Some(format!(
+            "{from} is cut off from {to} (+{} more)",
+            lost.count()
+        ))
+    }
+
+    /// The mesh changes once, and goes off when everything that stands in for it is there.
+    fn mesh(&mut self, before: &State, after: &State) -> Option<String> {
+        let (was, is) = (before.mesh(), after.mesh());
+        if was == is {
+            return None;
+        }
+        if is != self.end.mesh() {
+            return Some("the mesh goes the wrong way".to_owned());
+        }
+        if is {
+            return None;
+        }
+        let peers = after.peers();
+        let missing = self
+            .end
+            .peers()
+            .into_keys()
+            .find(|name| !peers.contains_key(name));
+        if let Some(missing) = missing {
+            return Some(format!("the mesh goes off without {missing}"));
+        }
+        let reached = self.reached.clone();
+        let cut = reached.difference(self.connected(after)).next()?;
+        Some(format!(
+            "the mesh goes off, and {} does not reach {}",
+            cut.0, cut.1
+        ))
+    }
+
+    /// A node becomes a reflector when the peers towards it stand, and ends being one when the mesh is on.
+    fn cluster_ids(&self, before: &State, after: &State) -> Option<String> {
+        let (had, has) = (before.cluster_ids(), after.cluster_ids());
+        let peers = after.peers();
+        let address = |node: &str| {
+            let live = after.object("nodes", node)?;
+            let annotated = live.annotation("projectcalico.org/IPv4Address")?;
+            Some(annotated.split('/').next()?.to_owned())
+        };
+        for node in has.keys().filter(|node| !had.contains_key(*node)) {
+            let address = address(node)?;
+            let towards = self
+                .end
+                .peers()
+                .into_iter()
+                .filter(|(_, peer)| peer.address == address);
+            for (name, _) in towards {
+                if !peers.contains_key(&name) {
+                    return Some(format!("{node} reflects without {name}"));
+                }
+            }
+        }
+        let gone = had.keys().find(|node| !has.contains_key(*node))?;
+        (!after.mesh()).then(|| format!("{gone} reflects no more while the mesh is off"))
+    }
+
+    /// No pool goes while a pod has an address of it, and pods can always be given one.
+    fn pools(&self, before: &State, event: &Event, after: &State) -> Option<String> {
+        if event.plural != "ippools" {
+            return None;
+        }
+        if event.object.is_none() {
+            let pool = before.object("ippools", &event.name)?;
+            if before.holds_workloads(pool) {
+                return Some(format!("pool {} goes under pods", event.name));
+            }
+        }
+        let mut open = after.all("ippools").filter(|pool| {
+            pool.spec("disabled") != Some(&true.into())
+                && pool
+                    .spec("allowedUses")
+                    .is_none_or(|uses| uses.to_string().contains("Workload"))
+        });
+        open.next()
+            .is_none()
+            .then(|| "no pool is open to pods".to_owned())
+    }
+}
+
+/// Whether AS numbers are as in another state, as far as both have the nodes and peers.
+fn same_numbers(state: &State, other: &State) -> bool {
+    let (peers, others) = (state.peers(), other.peers());
+    let mut both = peers
+        .iter()
+        .filter_map(|(name, peer)| Some((peer, others.get(name)?)));
+    state.as_numbers() == other.as_numbers()
+        && both.all(|(peer, other)| peer.as_number == other.as_number)
+}
+
+/// Two BGPPeers for one node, address and port would be resolved at random.
+fn doubles(after: &State) -> Option<String> {
+    let mut seen = BTreeMap::new();
+    after.peers().into_iter().find_map(|(name, peer)| {
+        let other = seen.insert((peer.node, peer.address), name.clone())?;
+        Some(format!("{name} and {other} are for the same session"))
+    })
+}
+
+/// With some Nodes annotated and some not, Calico guesses the others' numbers, so all have to be alike then.
+fn numbers(after: &State) -> Option<String> {
+    let annotated = after
+        .all("nodes")
+        .filter(|node| node.annotation(ANNOTATION_AS_NUMBER).is_some());
+    let some = annotated.count();
+    let numbers: BTreeSet<String> = after.as_numbers().into_values().collect();
+    let partly = some > 0 && some < after.all("nodes").count();
+    (partly && numbers.len() > 1)
+        .then(|| format!("{some} Nodes have a number of {numbers:?}, the others none"))
+}
+
+fn foreign(event: &Event) -> Option<String> {
+    let hit = FOREIGN.contains(&(event.plural, &event.name));
+    hit.then(|| format!("{} {} is somebody else's", event.plural, event.name))
+}
+
+fn notes(event: &Event) -> Option<String> {
+    let object = event.object.as_ref()?;
+    let configuration = event.plural == "bgpconfigurations";
+    if event.plural != "nodes" && !configuration {
+        return None;
+    }
+    if object["metadata"]["annotations"][NOTE] != "mine" {
+        return Some(format!("{} {} has lost {NOTE}", event.plural, event.name));
+    }
+    let lost = configuration && object["spec"][FOREIGN_FIELD].is_null();
+    lost.then(|| format!("{} has lost {FOREIGN_FIELD}", event.name))
+}
+
+/// The record only goes on, and no unit is ahead of it.
+fn record(before: &State, event: &Event, after: &State) -> Option<String> {
+    let record = after.record()?;
+    if let Some(earlier) = before.record()
+        && earlier.generation == record.generation
+        && (earlier.digest != record.digest || earlier.step > record.step)
+    {
+        return Some(format!("the record goes from {earlier} to {record}"));
+    }
+    let node = event.object.as_ref().filter(|_| event.plural == "nodes")?;
+    let text = node["metadata"]["annotations"][ANNOTATION_APPLIED].as_str()?;
+    let Ok(applied) = text.parse::<Applied>() else {
+        return Some(format!("{} says {text}", event.name));
+    };
+    let own = applied.digest == record.digest && applied.generation == record.generation;
+    let ahead = own && !applied.left.is_empty() && applied.step > record.step.max(RolloutStep::Add);
+    ahead.then(|| format!("{} says {text} under {record}", event.name))
+}

@@ -1,0 +1,292 @@
+//! One change, back and forth between two configurations, until enough hooks have been killed.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Instant;
+
+use calico_charm::fabric::Router;
+use calico_charm::sim::juju::{JujuModel, Machine};
+use serde_json::{Value, json};
+
+use crate::fleet::{Chore, Fleet};
+use crate::judge::{FOREIGN_FIELD, Judge, NOTE};
+use crate::state::{State, connected};
+use crate::support::real_cluster::RealCluster;
+use crate::support::site::Site;
+use crate::watch::{Event, Stream};
+
+/// Sets the seed.
+const SEED: &str = "ROLLOUT_SEED";
+const DEFAULT_SEED: u64 = 6;
+/// How many hooks of a change are killed.
+const KILLS: usize = 50;
+/// More rounds than kills would be a driver that kills nobody.
+const ROUNDS: usize = 15;
+/// How much of what led to a broken rule is shown.
+const SHOWN: usize = 25;
+const GROUP: &str = "crd.projectcalico.org/v1";
+
+/// A change of options, and what comes of it.
+pub struct Change {
+    /// Options before.
+    pub old: &'static [(&'static str, &'static str)],
+    /// Options after.
+    pub new: &'static [(&'static str, &'static str)],
+    /// What the pools' addresses begin with, where the change replaces the pool: before and after.
+    pub drained: Option<[&'static str; 2]>,
+    /// The state that the new options ask for ([`State::told`]).
+    pub becomes: &'static [&'static str],
+}
+
+/// Five units and what watches them.
+pub struct Trial {
+    test: &'static str,
+    seed: u64,
+    site: Site,
+    routers: Vec<Router>,
+}
+
+/// calico/0 on the control plane, the others on workers.
+fn five_units(addresses: &[&str; 5]) -> JujuModel {
+    let machine = |(number, address): (usize, &&str)| {
+        Machine::new(format!("node-{number}")).with_address("ens3", address)
+    };
+    let mut machines: Vec<Machine> = addresses.iter().enumerate().map(machine).collect();
+    let workers = machines.split_off(1);
+    JujuModel::charmed_kubernetes(machines, workers).expect("five machines of their own")
+}
+
+impl Trial {
+    /// Five units at rest with the charm's defaults, in a cluster where others have written too. `None` when such tests
+    /// are skipped on purpose.
+    pub fn start_or_skip(
+        test: &'static str,
+        addresses: &[&str; 5],
+        routers: &[Router],
+    ) -> Option<Self> {
+        let site = Site::of_machines_or_skip(test, five_units(addresses), addresses)?;
+        let given = std::env::var(SEED).ok();
+        let seed = given.map_or(DEFAULT_SEED, |text| text.parse().expect("a number"));
+        meddle(&site.cluster, addresses);
+        site.driver.model(JujuModel::settle);
+        Some(Self {
+            test,
+            seed,
+            site,
+            routers: routers.to_vec(),
+        })
+    }
+
+    /// Changes the options to and fro, each time to rest, and judges every write.
+    pub fn run(&self, change: &Change) {
+        let stream = Stream::begin(&self.site.cluster);
+        let mut fleet = Fleet::new(&self.site, &stream, self.seed);
+        self.site.configure(change.old);
+        fleet.rest();
+        let old = State::after(&stream.events()).told();
+        self.all_connected(&stream);
+        let begun = Instant::now();
+        fleet.kill(KILLS);
+        let mut marks = vec![stream.now()];
+        for round in 0.. {
+            assert!(round < ROUNDS, "{} kills left", fleet.kills_left());
+            let forth = round % 2 == 0;
+            let options = if forth { change.new } else { change.old };
+            if let Some([before, after]) = change.drained {
+                fleet.meanwhile(self.pods(if forth { before } else { after }));
+                marks.pop();
+                marks.push(stream.now());
+            }
+            self.site.configure(options);
+            fleet.tell(format!("round {round}"));
+            fleet.rest();
+            marks.push(stream.now());
+            let told = State::after(&stream.events()).told();
+            if forth {
+                assert_eq!(told, change.becomes, "{}", self.seed_note());
+                if fleet.kills_left() == 0 {
+                    break;
+                }
+            } else {
+                assert_eq!(told, old, "{}", self.seed_note());
+            }
+        }
+        let events = stream.events();
+        self.say(&format!(
+            "{} changes there and back, {}, {} events, {:?}",
+            marks.len() - 1,
+            fleet.counts(),
+            events.len(),
+            begun.elapsed()
+        ));
+        self.judge(&events, &marks, &fleet);
+        self.all_connected(&stream);
+        for unit in self.site.driver.model(|model| model.charm_units()) {
+            let status = self.site.status(&unit);
+            assert!(status.starts_with("active: "), "{unit} {status}");
+        }
+        self.site.assert_nothing_is_written_by(&["update-status"]);
+        self.say(&format!("all in all {:?}", begun.elapsed()));
+    }
+
+    /// Everybody reaches everybody, else there would be nothing to lose.
+    fn all_connected(&self, stream: &Stream) {
+        let state = State::after(&stream.events());
+        let pairs = connected(&state.fabric(&self.routers));
+        assert_eq!(pairs.len(), 20, "{pairs:#?}\n{:#?}", state.told());
+    }
+
+    /// Judges each round from its mark to the next.
+    fn judge(&self, events: &[Event], marks: &[u64], fleet: &Fleet<'_>) {
+        for (round, mark) in marks.windows(2).enumerate() {
+            let place = |version| events.partition_point(|event| event.version <= version);
+            let (from, to) = (place(mark[0]), place(mark[1]));
+            let start = State::after(&events[..from]);
+            let Err(found) = Judge::judge(start, &events[from..to], &self.routers) else {
+                continue;
+            };
+            let at = from + found.event;
+            let history = history(&events[at.saturating_sub(SHOWN)..=at], fleet);
+            panic!(
+                "{}round {round}, resource version {}: {}\n{}",
+                history,
+                events[at].version,
+                found.message,
+                self.seed_note()
+            );
+        }
+    }
+
+    /// A block of a pool on each machine with a pod's address in it, and one chore for each that empties it.
+    fn pods(&self, network: &str) -> Vec<Chore<'_>> {
+        let cluster = &self.site.cluster;
+        let mut chores: Vec<Chore<'_>> = Vec::new();
+        for number in 0..5_u8 {
+            let (node, subnet) = (format!("node-{number}"), u16::from(number) * 64);
+            let (third, fourth) = (subnet / 256, subnet % 256);
+            let cidr = format!("{network}.{third}.{fourth}/26");
+            let name = cidr.replace(['.', '/'], "-");
+            let tunnel = json!({"handle_id": format!("ipip-tunnel-addr-{node}"), "secondary": {"node": node, "type": "ipipTunnelAddress"}});
+            let pod = json!({"handle_id": "k8s-pod-network.aa", "secondary": {"node": node, "namespace": "default", "pod": "web"}});
+            let spec = |allocations: Value, attributes: Value| json!({"cidr": cidr, "affinity": format!("host:{node}"), "allocations": allocations, "attributes": attributes, "unallocated": [2], "strictAffinity": false});
+            let full = spec(json!([0, 1, null]), json!([tunnel, pod]));
+            let empty = spec(json!([0, null, null]), json!([tunnel]));
+            make(cluster, "ipamblocks", &object("IPAMBlock", &name, full));
+            let affinity =
+                json!({"cidr": cidr, "node": node, "state": "confirmed", "deleted": "false"});
+            let affinity = object("BlockAffinity", &format!("{node}-{name}"), affinity);
+            make(cluster, "blockaffinities", &affinity);
+            chores.push(Box::new(move || {
+                let path = format!("/apis/{GROUP}/ipamblocks/{name}");
+                let change = json!({"spec": empty});
+                cluster.write("PATCH", &path, "calico-node", Some("merge"), change);
+            }));
+        }
+        chores
+    }
+
+    fn seed_note(&self) -> String {
+        format!("{SEED}={}", self.seed)
+    }
+
+    /// Written past the test harness, which hides what passing tests print.
+    fn say(&self, text: &str) {
+        let line = format!("{}: {text} ({})\n", self.test, self.seed_note());
+        let _closed_stderr = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+fn object(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": GROUP, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn make(cluster: &RealCluster, plural: &str, object: &Value) {
+    let path = format!("/apis/{GROUP}/{plural}");
+    cluster.write("POST", &path, "calico-node", Some("json"), object.clone());
+}
+
+/// What others have in the cluster: nobody may touch it, and it makes no session that matters.
+fn meddle(cluster: &RealCluster, addresses: &[&str; 5]) {
+    let stranger =
+        json!({"peerIP": "10.9.9.9", "asNumber": 65009, "nodeSelector": "has(example.com/none)"});
+    let router = json!({"peerIP": "10.9.9.8", "asNumber": 65008, "node": "node-0"});
+    let services =
+        json!({"cidr": "172.30.0.0/24", "allowedUses": ["LoadBalancer"], "blockSize": 26});
+    for (plural, object) in [
+        ("bgppeers", object("BGPPeer", "my-peer", stranger)),
+        ("bgppeers", object("BGPPeer", "calico-0-router", router)),
+        ("ippools", object("IPPool", "services", services)),
+        (
+            "bgpconfigurations",
+            object(
+                "BGPConfiguration",
+                "node.node-0",
+                json!({"logSeverityScreen": "Debug"}),
+            ),
+        ),
+    ] {
+        make(cluster, plural, &object);
+    }
+    let mut shared = object("BGPConfiguration", "default", json!({FOREIGN_FIELD: 1000}));
+    shared["metadata"]["annotations"] = json!({NOTE: "mine"});
+    make(cluster, "bgpconfigurations", &shared);
+    for (number, address) in addresses.iter().enumerate() {
+        let annotations = json!({NOTE: "mine", "projectcalico.org/IPv4Address": address});
+        let change = json!({"metadata": {"annotations": annotations}});
+        let path = format!("/api/v1/nodes/node-{number}");
+        cluster.write("PATCH", &path, "calico-node", Some("merge"), change);
+    }
+}
+
+/// Events, and what the hooks did between them.
+fn history(events: &[Event], fleet: &Fleet<'_>) -> String {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return String::new();
+    };
+    let mut lines: Vec<(Instant, String)> = fleet
+        .told()
+        .iter()
+        .filter(|(at, _)| (first.seen..=last.seen).contains(at))
+        .map(|(at, text)| (*at, format!("    {text}")))
+        .collect();
+    lines.extend(events.iter().map(|event| (event.seen, line(event))));
+    lines.sort_by_key(|(at, _)| *at);
+    let mut text = String::new();
+    for (at, line) in lines {
+        let after = at.duration_since(first.seen);
+        let _ = writeln!(text, "{after:>10.3?} {line}");
+    }
+    text
+}
+
+fn line(event: &Event) -> String {
+    let Event {
+        version,
+        plural,
+        name,
+        object,
+        ..
+    } = event;
+    let Some(object) = object else {
+        return format!("{version} {plural} {name} deleted");
+    };
+    let annotations = object["metadata"]["annotations"].as_object();
+    let annotations: String = annotations
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| {
+            ["applied", "rollout", "ASNumber", "RouteReflectorClusterID"]
+                .iter()
+                .any(|known| key.ends_with(known))
+        })
+        .fold(String::new(), |mut text, (key, value)| {
+            let _ = write!(text, " {}={value}", key.rsplit('/').next().unwrap_or(key));
+            text
+        });
+    let spec = if *plural == "nodes" {
+        &Value::Null
+    } else {
+        &object["spec"]
+    };
+    format!("{version} {plural} {name}{annotations} {spec}")
+}
