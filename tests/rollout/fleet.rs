@@ -195,7 +195,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn doom(&mut self) -> Option<Doom> {
-        if self.left == 0 || self.random.below(4) == 0 {
+        if self.left == 0 || self.random.below(8) == 0 {
             return None;
         }
         if self.random.below(2) == 0 {
@@ -253,7 +253,7 @@ impl<'a> Fleet<'a> {
         self.hooks += 1;
         self.killed += usize::from(killed);
         if killed {
-            if self.random.below(8) == 0
+            if self.random.below(3) == 0
                 && let Some(chore) = self.chores.pop_front()
             {
                 chore();

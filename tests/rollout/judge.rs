@@ -1,12 +1,12 @@
 //! What must hold after every write of a change, whoever was killed meanwhile.
 //!
 //! Where a change begins and where it ends is all that is taken from the charm: what both connect must stay connected. A
-//! session with new AS numbers restarts when its two ends change, so nodes whose number changes may lose the others from
-//! the first new number to the last one, and not before and not after.
+//! session with new AS numbers restarts when its two ends change, so nodes whose number changes may lose the others while
+//! numbers and cluster IDs are neither all old nor all new, and not before and not after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use calico_charm::fabric::Router;
+use calico_charm::fabric::Topology;
 use calico_charm::render::{ANNOTATION_APPLIED, ANNOTATION_AS_NUMBER};
 use calico_charm::rollout::{Applied, RolloutStep};
 
@@ -26,8 +26,7 @@ pub const FOREIGN: [(&str, &str); 4] = [
 ];
 
 /// What is judged: one change from rest to rest.
-pub struct Judge<'a> {
-    routers: &'a [Router],
+pub struct Judge {
     start: State,
     end: State,
     /// Who reaches whom at the start and in the end.
@@ -37,7 +36,7 @@ pub struct Judge<'a> {
     /// The nodes whose AS number changes.
     moving: BTreeSet<String>,
     /// The fabric that was judged last, and what came of it.
-    last: Option<(calico_charm::fabric::Topology, BTreeSet<Pair>)>,
+    last: Option<(Topology, BTreeSet<Pair>)>,
 }
 
 /// A rule that was broken.
@@ -49,22 +48,21 @@ pub struct Violation {
     pub message: String,
 }
 
-impl<'a> Judge<'a> {
+impl Judge {
     /// Judges every event of a change, the first of which comes after `start`.
     ///
     /// # Errors
     /// The first rule that is broken.
-    pub fn judge(start: State, events: &[Event], routers: &'a [Router]) -> Result<(), Violation> {
+    pub fn judge(start: State, events: &[Event]) -> Result<(), Violation> {
         let mut end = start.clone();
         for event in events {
             end.apply(event);
         }
-        let reached = connected(&end.fabric(routers));
-        let before = connected(&start.fabric(routers));
+        let reached = connected(&end.fabric());
+        let before = connected(&start.fabric());
         let (old, new) = (start.as_numbers(), end.as_numbers());
         let nodes = old.keys().filter(|node| old.get(*node) != new.get(*node));
         let mut judge = Self {
-            routers,
             kept: before.intersection(&reached).cloned().collect(),
             reached,
             moving: nodes.cloned().collect(),
@@ -103,7 +101,7 @@ impl<'a> Judge<'a> {
     }
 
     fn connected(&mut self, state: &State) -> &BTreeSet<Pair> {
-        let fabric = state.fabric(self.routers);
+        let fabric = state.fabric();
         let known = self.last.take().filter(|(last, _)| *last == fabric);
         let judged = known.unwrap_or_else(|| {
             let pairs = connected(&fabric);
@@ -112,12 +110,21 @@ impl<'a> Judge<'a> {
         &self.last.insert(judged).1
     }
 
+    /// Whether numbers or reflectors are on their way: a session with a new number at one end waits for the other one, or
+    /// for the mesh, and a reflector is in no mesh.
+    fn is_between_numbers(&self, state: &State) -> bool {
+        let is = |other: &State| {
+            same_numbers(state, other) && state.cluster_ids() == other.cluster_ids()
+        };
+        !is(&self.start) && !is(&self.end)
+    }
+
     /// Nobody who reaches a node before the change and after it loses it in between.
     fn reach(&mut self, after: &State) -> Option<String> {
-        let declared = if same_numbers(after, &self.start) || same_numbers(after, &self.end) {
-            BTreeSet::new()
-        } else {
+        let declared = if self.is_between_numbers(after) {
             self.moving.clone()
+        } else {
+            BTreeSet::new()
         };
         let kept = self.kept.clone();
         let now = self.connected(after);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use calico_charm::fabric::{
-    Backend, Budget, Classes, Objects, Router, Topology, check_by_classes, derive, live,
+    Backend, Budget, Classes, Objects, Topology, check_by_classes, derive, live,
 };
 use calico_charm::manifests::Catalogue;
 use calico_charm::model::{AsNumber, Family};
@@ -129,9 +129,9 @@ impl State {
     }
 
     /// The fabric that all this makes.
-    pub fn fabric(&self, routers: &[Router]) -> Topology {
+    pub fn fabric(&self) -> Topology {
         let all = |plural| self.all(plural).cloned().collect::<Vec<_>>();
-        let mut fabric = live(&Objects {
+        live(&Objects {
             nodes: &all("nodes"),
             configurations: &all("bgpconfigurations"),
             peers: &all("bgppeers"),
@@ -141,9 +141,7 @@ impl State {
             release: Catalogue::embedded().preferred(),
             service_cidrs: &[],
             places: &BTreeMap::new(),
-        });
-        fabric.routers = routers.to_vec();
-        fabric
+        })
     }
 
     /// The state in lines: what the options ask for, without what is only on the way.
