@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use calico_charm::sim::juju::Event;
+use calico_charm::sim::juju::JujuModel;
 
 use crate::support::juju_driver::{HookRun, RunningHook};
 use crate::support::site::Site;
@@ -69,6 +69,8 @@ pub struct Fleet<'a> {
     hooks: usize,
     side_by_side: usize,
     told: Vec<(Instant, String)>,
+    /// How often another unit became the leader.
+    elections: usize,
 }
 
 impl<'a> Fleet<'a> {
@@ -85,6 +87,7 @@ impl<'a> Fleet<'a> {
             hooks: 0,
             side_by_side: 0,
             told: Vec::new(),
+            elections: 0,
         }
     }
 
@@ -116,7 +119,8 @@ impl<'a> Fleet<'a> {
     /// How many hooks ran, how many were killed, and how many ran side by side at most.
     pub fn counts(&self) -> String {
         let (hooks, killed, most) = (self.hooks, self.killed, self.side_by_side);
-        format!("{hooks} hooks, {killed} killed, up to {most} side by side")
+        let elections = self.elections;
+        format!("{hooks} hooks, {killed} killed, up to {most} side by side, {elections} elections")
     }
 
     /// Lets Juju run what is due, and the periodic hook when nothing is, until a round of it changes nothing.
@@ -194,6 +198,24 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// What may follow a kill: somebody else's doing, or another leader.
+    fn mishap(&mut self) {
+        if self.random.below(3) == 0
+            && let Some(chore) = self.chores.pop_front()
+        {
+            chore();
+        }
+        if self.random.below(6) == 0 {
+            let units = self.units();
+            let count = u32::try_from(units.len()).expect("few units");
+            let leader = &units[self.random.below(count) as usize];
+            let elect = |model: &mut JujuModel| model.set_leader("calico", Some(leader));
+            self.site.driver.model(elect).expect("a unit");
+            self.elections += 1;
+            self.tell(format!("{leader} leads"));
+        }
+    }
+
     fn doom(&mut self) -> Option<Doom> {
         if self.left == 0 || self.random.below(8) == 0 {
             return None;
@@ -253,15 +275,13 @@ impl<'a> Fleet<'a> {
         self.hooks += 1;
         self.killed += usize::from(killed);
         if killed {
-            if self.random.below(3) == 0
-                && let Some(chore) = self.chores.pop_front()
-            {
-                chore();
-            }
+            self.mishap();
             return;
         }
+        // Juju takes no databag of the application from a unit that leads no more.
+        let deposed = self.elections > 0 && run.changes.is_err();
         assert!(
-            run.succeeded() || matches!(run.event, Event::Action { .. }),
+            run.succeeded() || deposed,
             "{unit} {event} failed: {:?}\n{}\n{}",
             run.changes,
             run.debug_log(),

@@ -20,7 +20,7 @@ impl JujuModel {
         if let Some(running) = self.running.get(&unit.machine) {
             return Err(refuse(format!("{running} holds the machine's lock")));
         }
-        if let Some(failed) = &unit.agent.failed
+        if let Some(failed) = self.failed(name, unit)
             && failed != event
         {
             return Err(refuse(format!("{failed} has failed and comes first")));

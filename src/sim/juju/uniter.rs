@@ -17,7 +17,7 @@ impl JujuModel {
             return None;
         }
         let agent = &unit.agent;
-        if let Some(failed) = &agent.failed {
+        if let Some(failed) = self.failed(name, unit) {
             return Some(failed.clone());
         }
         if unit.life == Life::Dying {
@@ -56,6 +56,14 @@ impl JujuModel {
             .keys()
             .filter_map(|id| self.relations.get(id))
             .find_map(|relation| self.due_in(relation, name, unit))
+    }
+
+    /// The hook that failed and comes first. One that tells a unit that it leads is passed over when another unit leads by
+    /// then (`worker/uniter/operation/runhook.go`, `Prepare`).
+    pub(super) fn failed<'u>(&self, name: &str, unit: &'u Unit) -> Option<&'u Event> {
+        let failed = unit.agent.failed.as_ref()?;
+        let of_leaders = *failed == UnitHook::LeaderElected.into();
+        (!of_leaders || self.leads(name)).then_some(failed)
     }
 
     /// All relations are broken before `stop`, which comes before `remove`.
@@ -223,7 +231,7 @@ impl JujuModel {
             }
             UnitHook::Start => agent.stage = agent.stage.max(Stage::Started),
             UnitHook::LeaderElected => {
-                agent.knows_it_leads = true;
+                agent.knows_it_leads = application.leader.as_deref() == Some(name);
                 agent.leader_version = Some(application.leader_version);
             }
             UnitHook::LeaderSettingsChanged => {

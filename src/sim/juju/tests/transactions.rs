@@ -79,6 +79,22 @@ fn a_failed_hook_comes_before_all_others_until_it_succeeds() {
 }
 
 #[test]
+fn a_failed_leader_elected_is_passed_over_where_another_unit_leads() {
+    let mut model = settled();
+    model.set_leader("calico", Some("calico/1")).unwrap();
+    let hook = model.begin_hook("calico/1", "leader-elected").unwrap();
+    model.rollback(hook);
+    model.set_leader("calico", Some("calico/2")).unwrap();
+    assert_eq!(play(&mut model, "calico/1"), ["leader-settings-changed"]);
+    model.set_leader("calico", Some("calico/1")).unwrap();
+    let hook = model.begin_hook("calico/1", "leader-elected").unwrap();
+    model.set_leader("calico", Some("calico/2")).unwrap();
+    model.commit(hook).unwrap();
+    model.set_leader("calico", Some("calico/1")).unwrap();
+    assert_eq!(play(&mut model, "calico/1"), ["leader-elected"]);
+}
+
+#[test]
 fn equal_data_wakes_nobody() {
     let mut model = settled();
     for (line, writes) in [
