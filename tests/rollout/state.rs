@@ -7,7 +7,7 @@ use calico_charm::fabric::{
 };
 use calico_charm::manifests::Catalogue;
 use calico_charm::model::{AsNumber, Family};
-use calico_charm::plan::{Live, holds_workloads};
+use calico_charm::plan::Live;
 use calico_charm::render::{ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID};
 use calico_charm::rollout::Record;
 
@@ -124,7 +124,7 @@ impl State {
         };
         self.all("ipamblocks").any(|block| {
             let cidr = network(block.spec_text("cidr"));
-            cidr.is_some_and(|cidr| pool.overlaps(&cidr)) && holds_workloads(block)
+            cidr.is_some_and(|cidr| pool.overlaps(&cidr)) && pods_in(block) > 0
         })
     }
 
@@ -164,6 +164,16 @@ impl State {
         }
         told
     }
+}
+
+/// How many addresses of a block are in use by others than tunnels.
+fn pods_in(block: &Live) -> usize {
+    let spec = &block.value()["spec"];
+    let allocations = spec["allocations"].as_array().into_iter().flatten();
+    let used = allocations.filter_map(serde_json::Value::as_u64);
+    let attribute = |index| &spec["attributes"][usize::try_from(index).expect("a small block")];
+    used.filter(|index| attribute(*index)["secondary"]["type"].is_null())
+        .count()
 }
 
 /// Whose pods' packets arrive at whose, each node for itself.

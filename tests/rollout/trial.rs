@@ -76,46 +76,43 @@ impl Trial {
         self.all_connected(&stream);
         let begun = Instant::now();
         fleet.kill(KILLS);
-        let mut marks = vec![stream.now()];
-        for round in 0_u8.. {
-            assert!(round < ROUNDS, "{} kills left", fleet.kills_left());
-            let forth = round % 2 == 0;
-            let options = if forth { change.new } else { change.old };
+        let mut rounds = 0_u8;
+        loop {
+            assert!(rounds < ROUNDS, "{} kills left", fleet.kills_left());
+            let forth = rounds.is_multiple_of(2);
             if let Some([before, after]) = change.drained {
-                fleet.meanwhile(self.pods(if forth { before } else { after }, round));
-                marks.pop();
-                marks.push(stream.now());
+                fleet.meanwhile(self.pods(if forth { before } else { after }, rounds));
             }
+            let from = stream.now();
+            let options = if forth { change.new } else { change.old };
             self.site.configure(options);
-            fleet.tell(format!("round {round}"));
+            fleet.tell(format!("round {rounds}"));
             fleet.rest();
-            marks.push(stream.now());
+            self.judge(&stream.events(), from, &fleet);
             let told = State::after(&stream.events()).told();
-            if forth {
-                assert_eq!(told, change.becomes, "{}", self.seed_note());
-                if fleet.kills_left() == 0 {
-                    break;
-                }
+            let expected = if forth {
+                change.becomes.to_vec()
             } else {
-                assert_eq!(told, old, "{}", self.seed_note());
+                old.iter().map(String::as_str).collect()
+            };
+            assert_eq!(told, expected, "round {rounds}, {}", self.seed_note());
+            rounds += 1;
+            if forth && fleet.kills_left() == 0 {
+                break;
             }
         }
-        let events = stream.events();
         self.say(&format!(
-            "{} changes there and back, {}, {} events, {:?}",
-            marks.len() - 1,
+            "{rounds} changes there and back, {}, {} events, {:?}",
             fleet.counts(),
-            events.len(),
+            stream.count(),
             begun.elapsed()
         ));
-        self.judge(&events, &marks, &fleet);
         self.all_connected(&stream);
         for unit in self.site.driver.model(|model| model.charm_units()) {
             let status = self.site.status(&unit);
             assert!(status.starts_with("active: "), "{unit} {status}");
         }
         self.site.assert_nothing_is_written_by(&["update-status"]);
-        self.say(&format!("all in all {:?}", begun.elapsed()));
     }
 
     /// Everybody reaches everybody, else there would be nothing to lose.
@@ -125,25 +122,20 @@ impl Trial {
         assert_eq!(pairs.len(), 20, "{pairs:#?}\n{:#?}", state.told());
     }
 
-    /// Judges each round from its mark to the next.
-    fn judge(&self, events: &[Event], marks: &[u64], fleet: &Fleet<'_>) {
-        for (round, mark) in marks.windows(2).enumerate() {
-            let place = |version| events.partition_point(|event| event.version <= version);
-            let (from, to) = (place(mark[0]), place(mark[1]));
-            let start = State::after(&events[..from]);
-            let Err(found) = Judge::judge(start, &events[from..to]) else {
-                continue;
-            };
-            let at = from + found.event;
-            let history = history(&events[at.saturating_sub(SHOWN)..=at], fleet);
-            panic!(
-                "{}round {round}, resource version {}: {}\n{}",
-                history,
-                events[at].version,
-                found.message,
-                self.seed_note()
-            );
-        }
+    /// Judges a round, which began at a resource version.
+    fn judge(&self, events: &[Event], from: u64, fleet: &Fleet<'_>) {
+        let from = events.partition_point(|event| event.version <= from);
+        let Err(found) = Judge::judge(State::after(&events[..from]), &events[from..]) else {
+            return;
+        };
+        let at = from + found.event;
+        panic!(
+            "{}resource version {}: {}\n{}",
+            history(&events[at.saturating_sub(SHOWN)..=at], fleet),
+            events[at].version,
+            found.message,
+            self.seed_note()
+        );
     }
 
     /// A block of a pool on each machine with a pod's address in it, and one chore for each that empties it.
