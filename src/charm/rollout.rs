@@ -38,6 +38,7 @@ const RESERVE: Duration = Duration::from_secs(5);
 
 /// How far the change is, as a hook of the leader leaves it.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // four answers that do not depend on each other
 pub struct Progress {
     /// What is allowed, and what keeps it from going on.
     pub decision: Decision,

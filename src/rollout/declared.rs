@@ -198,7 +198,7 @@ impl Change {
             (true, _) => of_peers,
             (_, true) => own,
         };
-        self.declare(DeclaredKind::AsNumbers, judged, rows, &nodes, |pairs| {
+        Self::declare(DeclaredKind::AsNumbers, judged, rows, &nodes, |pairs| {
             format!("{what} change: their sessions are down until both ends have followed, {pairs}")
         })
     }
@@ -214,7 +214,7 @@ impl Change {
         } else {
             (reflectors, "with")
         };
-        self.declare(DeclaredKind::Swap, judged, rows, &nodes, |pairs| {
+        Self::declare(DeclaredKind::Swap, judged, rows, &nodes, |pairs| {
             format!(
                 "sessions {whose} {} change between mesh and peer: down for about two seconds, {pairs}",
                 self.named(&nodes)
@@ -230,7 +230,7 @@ impl Change {
             lost(from, to) && !as_numbers(from, to) && !is_moved(from) && !is_moved(to)
         });
         let nodes: BTreeSet<Speaker> = self.reflectors.iter().flatten().copied().collect();
-        self.declare(DeclaredKind::Reflectors, judged, rows, &nodes, |pairs| {
+        Self::declare(DeclaredKind::Reflectors, judged, rows, &nodes, |pairs| {
             format!(
                 "{} change as reflectors, and some nodes need several of them on their way: cut while only some have \
                  changed, {pairs}",
@@ -240,7 +240,6 @@ impl Change {
     }
 
     fn declare(
-        &self,
         kind: DeclaredKind,
         judged: &Judged<'_>,
         rows: Vec<(usize, usize)>,
