@@ -336,6 +336,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mode = self.define(&survey, report).await?;
         let foreseen = self.foresee(&mut survey, mode, report).await;
         if self.juju.leader && writes_for_all(&survey, &foreseen) {
+            self.let_sessions_come_up(report).await;
             self.still_leads().await?;
         }
         let changed = match &foreseen {

@@ -15,7 +15,7 @@ use crate::cluster::{ApiError, Kubernetes, Mode, list_blocks};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::juju::tools::is_leader;
-use crate::model::{AsNumber, ClusterIntent, Intent, UnitName};
+use crate::model::{AsNumber, ClusterIntent, Intent, Rollout, UnitName};
 use crate::plan::{Allowance, Live, Plan, Step, holds_workloads, plan_apply};
 use crate::render::{
     ANNOTATION_APPLICATION, ANNOTATION_APPLIED, ANNOTATION_MODEL, ANNOTATION_ROLLOUT,
@@ -31,10 +31,14 @@ pub(super) use look::{Passed, Seen};
 /// How long the leader's hook waits for the others: Juju runs one hook at a time on a machine, and the principal's must
 /// not stall.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long what stands in place of the mesh has to come up before it goes off. BIRD keeps a session idle while the
+/// mesh has one with the same node, and has it up some two seconds after (measured with BIRD 1.6); a router's comes up as
+/// fast.
+const SESSIONS_COME_UP: Duration = Duration::from_secs(5);
 /// Between two looks at the others' Nodes.
 const LOOK: Duration = Duration::from_secs(1);
 /// What is left of a hook's time when it stops waiting: enough to write the next step.
-const RESERVE: Duration = Duration::from_secs(5);
+const RESERVE: Duration = Duration::from_secs(10);
 
 /// How far the change is, as a hook of the leader leaves it.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct Progress {
     pub decision: Decision,
     /// Whether the mesh is on although it is to be off.
     pub mesh_stays: bool,
+    /// Whether the mesh goes off under traffic by this hook.
+    pub mesh_goes_off: bool,
     /// Whether the others have to be woken: something is allowed that it was not before, or somebody has something left.
     pub rings: bool,
     /// Whether more is allowed than before.
@@ -214,7 +220,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let is_at_rest = !is_news
             && record.step == RolloutStep::Remove
             && applied.values().all(|applied| applied.left.is_empty());
+        let mesh_goes_off = mesh_is_on && !mesh;
         report.rollout = Some(Progress {
+            mesh_goes_off: mesh_goes_off && !ahead.is_fresh && self.config.rollout == Rollout::Safe,
             rings: !is_at_rest,
             is_news,
             mesh_stays: mesh && !self.config.node_to_node_mesh,
@@ -222,7 +230,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             decision,
         });
         let write = plan_apply(desired, live);
-        if advances || (mesh_is_on && !mesh) {
+        if advances || mesh_goes_off {
             ConfigurationSteps {
                 late: write,
                 ..ConfigurationSteps::default()
@@ -321,6 +329,18 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             }
         }
         Ok(false)
+    }
+
+    /// Waits a little where the mesh is about to go off: the last of the sessions in its place may be seconds old, and
+    /// objects do not tell whether they are up.
+    pub(super) async fn let_sessions_come_up(&self, report: &Report) {
+        if report
+            .rollout
+            .as_ref()
+            .is_some_and(|progress| progress.mesh_goes_off)
+        {
+            tokio::time::sleep(SESSIONS_COME_UP).await;
+        }
     }
 
     /// Asks again whether this unit leads. What a hook writes for all units carries the versions it has read; asked after
