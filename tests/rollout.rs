@@ -1,5 +1,9 @@
 //! Changes of a whole fabric on the real thing: the binaries of five units side by side against a real API server, killed
 //! at random again and again, and judged from the API server's own event stream.
+#![allow(
+    clippy::panic,
+    reason = "clippy exempts test functions, not their helpers"
+)]
 
 #[path = "rollout/fleet.rs"]
 mod fleet;

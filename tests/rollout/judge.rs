@@ -93,7 +93,7 @@ impl Judge {
             self.mesh(before, after),
             self.cluster_ids(before, after),
             numbers(after),
-            self.pools(before, event, after),
+            pools(before, event, after),
             foreign(event),
             notes(event),
             record(before, event, after),
@@ -192,28 +192,6 @@ impl Judge {
         let gone = had.keys().find(|node| !has.contains_key(*node))?;
         (!after.mesh()).then(|| format!("{gone} reflects no more while the mesh is off"))
     }
-
-    /// No pool goes while a pod has an address of it, and pods can always be given one.
-    fn pools(&self, before: &State, event: &Event, after: &State) -> Option<String> {
-        if event.plural != "ippools" {
-            return None;
-        }
-        if event.object.is_none() {
-            let pool = before.object("ippools", &event.name)?;
-            if before.holds_workloads(pool) {
-                return Some(format!("pool {} goes under pods", event.name));
-            }
-        }
-        let mut open = after.all("ippools").filter(|pool| {
-            pool.spec("disabled") != Some(&true.into())
-                && pool
-                    .spec("allowedUses")
-                    .is_none_or(|uses| uses.to_string().contains("Workload"))
-        });
-        open.next()
-            .is_none()
-            .then(|| "no pool is open to pods".to_owned())
-    }
 }
 
 /// Whether AS numbers are as in another state, as far as both have the nodes and peers.
@@ -224,6 +202,28 @@ fn same_numbers(state: &State, other: &State) -> bool {
         .filter_map(|(name, peer)| Some((peer, others.get(name)?)));
     state.as_numbers() == other.as_numbers()
         && both.all(|(peer, other)| peer.as_number == other.as_number)
+}
+
+/// No pool goes while a pod has an address of it, and pods can always be given one.
+fn pools(before: &State, event: &Event, after: &State) -> Option<String> {
+    if event.plural != "ippools" {
+        return None;
+    }
+    if event.object.is_none() {
+        let pool = before.object("ippools", &event.name)?;
+        if before.holds_workloads(pool) {
+            return Some(format!("pool {} goes under pods", event.name));
+        }
+    }
+    let mut open = after.all("ippools").filter(|pool| {
+        pool.spec("disabled") != Some(&true.into())
+            && pool
+                .spec("allowedUses")
+                .is_none_or(|uses| uses.to_string().contains("Workload"))
+    });
+    open.next()
+        .is_none()
+        .then(|| "no pool is open to pods".to_owned())
 }
 
 /// Two BGPPeers for one node, address and port would be resolved at random.

@@ -73,7 +73,7 @@ impl Trial {
         self.site.configure(change.old);
         fleet.rest();
         let old = State::after(&stream.events()).told();
-        self.all_connected(&stream);
+        all_connected(&stream);
         let begun = Instant::now();
         fleet.kill(KILLS);
         let mut rounds = 0_u8;
@@ -107,19 +107,12 @@ impl Trial {
             stream.count(),
             begun.elapsed()
         ));
-        self.all_connected(&stream);
+        all_connected(&stream);
         for unit in self.site.driver.model(|model| model.charm_units()) {
             let status = self.site.status(&unit);
             assert!(status.starts_with("active: "), "{unit} {status}");
         }
         self.site.assert_nothing_is_written_by(&["update-status"]);
-    }
-
-    /// Everybody reaches everybody, else there would be nothing to lose.
-    fn all_connected(&self, stream: &Stream) {
-        let state = State::after(&stream.events());
-        let pairs = connected(&state.fabric());
-        assert_eq!(pairs.len(), 20, "{pairs:#?}\n{:#?}", state.told());
     }
 
     /// Judges a round, which began at a resource version.
@@ -153,10 +146,10 @@ impl Trial {
             let spec = |allocations: Value, attributes: Value| json!({"cidr": cidr, "affinity": format!("host:{node}"), "allocations": allocations, "attributes": attributes, "unallocated": [2], "strictAffinity": false});
             let full = spec(json!([0, 1, null]), json!([tunnel, pod]));
             let empty = spec(json!([0, null, null]), json!([tunnel]));
-            make(cluster, "ipamblocks", &object("IPAMBlock", &name, full));
+            make(cluster, "ipamblocks", &object("IPAMBlock", &name, &full));
             let affinity =
                 json!({"cidr": cidr, "node": node, "state": "confirmed", "deleted": "false"});
-            let affinity = object("BlockAffinity", &format!("{node}-{name}"), affinity);
+            let affinity = object("BlockAffinity", &format!("{node}-{name}"), &affinity);
             make(cluster, "blockaffinities", &affinity);
             chores.push(Box::new(move || {
                 let path = format!("/apis/{GROUP}/ipamblocks/{name}");
@@ -178,7 +171,14 @@ impl Trial {
     }
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+/// Everybody reaches everybody, else there would be nothing to lose.
+fn all_connected(stream: &Stream) {
+    let state = State::after(&stream.events());
+    let pairs = connected(&state.fabric());
+    assert_eq!(pairs.len(), 20, "{pairs:#?}\n{:#?}", state.told());
+}
+
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": GROUP, "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
@@ -195,21 +195,21 @@ fn meddle(cluster: &RealCluster, addresses: &[&str; 5]) {
     let services =
         json!({"cidr": "172.30.0.0/24", "allowedUses": ["LoadBalancer"], "blockSize": 26});
     for (plural, object) in [
-        ("bgppeers", object("BGPPeer", "my-peer", stranger)),
-        ("bgppeers", object("BGPPeer", "calico-0-router", router)),
-        ("ippools", object("IPPool", "services", services)),
+        ("bgppeers", object("BGPPeer", "my-peer", &stranger)),
+        ("bgppeers", object("BGPPeer", "calico-0-router", &router)),
+        ("ippools", object("IPPool", "services", &services)),
         (
             "bgpconfigurations",
             object(
                 "BGPConfiguration",
                 "node.node-0",
-                json!({"logSeverityScreen": "Debug"}),
+                &json!({"logSeverityScreen": "Debug"}),
             ),
         ),
     ] {
         make(cluster, plural, &object);
     }
-    let mut shared = object("BGPConfiguration", "default", json!({FOREIGN_FIELD: 1000}));
+    let mut shared = object("BGPConfiguration", "default", &json!({FOREIGN_FIELD: 1000}));
     shared["metadata"]["annotations"] = json!({NOTE: "mine"});
     make(cluster, "bgpconfigurations", &shared);
     for (number, address) in addresses.iter().enumerate() {

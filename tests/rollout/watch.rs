@@ -26,7 +26,7 @@ pub const WATCHED: [&str; 5] = [
     "ipamblocks",
 ];
 /// Events come at once; a busy machine is given time.
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(60);
+const CAUGHT_UP_WITHIN: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// One change of one object.
