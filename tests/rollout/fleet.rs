@@ -120,7 +120,10 @@ impl<'a> Fleet<'a> {
     pub fn counts(&self) -> String {
         let (hooks, killed, most) = (self.hooks, self.killed, self.side_by_side);
         let elections = self.elections;
-        format!("{hooks} hooks, {killed} killed, up to {most} side by side, {elections} elections")
+        let slowest = self.took.iter().max().copied().unwrap_or_default();
+        format!(
+            "{hooks} hooks, {killed} killed, up to {most} side by side, {elections} elections, slowest {slowest:.1?}"
+        )
     }
 
     /// Lets Juju run what is due, and the periodic hook when nothing is, until a round of it changes nothing.
