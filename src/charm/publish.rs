@@ -15,6 +15,9 @@ use crate::juju::tools::{self, HookTools, LogLevel, ToolError};
 /// File name of the CNI configuration; the control plane looks for `calico` in it.
 const CNI_CONF_FILE: &str = "10-calico.conflist";
 
+/// Key of the application's databag that wakes the other units.
+const BELL: &str = "rollout";
+
 /// What other charms may know once the options are valid.
 pub struct Published {
     /// The pod networks, as `cidr` names them.
@@ -94,27 +97,34 @@ async fn ring<T: HookTools, H: Host>(
     juju: &JujuFacts,
     bell: Option<&str>,
 ) -> Result<(), ToolError> {
-    const ROLLOUT: &str = "rollout";
     let (Some(text), Some(fabric)) = (bell, juju.fabric.as_ref().filter(|_| juju.leader)) else {
         return Ok(());
     };
-    let tools = surroundings.tools;
-    let application = surroundings
-        .context
-        .unit
-        .split('/')
-        .next()
-        .unwrap_or_default();
-    let told = tools::relation_get_application(tools, &fabric.id, application).await?;
-    if told.get(ROLLOUT).map(String::as_str) == Some(text) {
+    if has_rung(surroundings, fabric, text).await? {
         return Ok(());
     }
-    let told = BTreeMap::from([(ROLLOUT.to_owned(), text.to_owned())]);
+    let tools = surroundings.tools;
+    let told = BTreeMap::from([(BELL.to_owned(), text.to_owned())]);
     match tools::relation_set_application(tools, &fabric.id, &told).await {
         // Juju takes it from a leader alone, and another unit may lead by now: it will ring.
         Err(ToolError::Refused { code: 1, .. }) => Ok(()),
         rung => rung,
     }
+}
+
+/// Whether the units have been woken for a record.
+///
+/// # Errors
+/// When the hook tool fails.
+pub(super) async fn has_rung<T: HookTools, H: Host>(
+    surroundings: &Surroundings<'_, T, H>,
+    fabric: &Relation,
+    text: &str,
+) -> Result<bool, ToolError> {
+    let unit = &surroundings.context.unit;
+    let application = unit.split('/').next().unwrap_or_default();
+    let told = tools::relation_get_application(surroundings.tools, &fabric.id, application).await?;
+    Ok(told.get(BELL).map(String::as_str) == Some(text))
 }
 
 /// Writes what differs and nothing else: every write wakes the other side. To Juju, empty and absent are one.

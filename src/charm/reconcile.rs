@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::facts::JujuFacts;
 use super::install::{Found, Install, Installation, established, installation};
 use super::observe::{FirstLook, agent, first_look};
-use super::publish::Published;
+use super::publish::{self, Published};
+use super::rollout::Progress;
 use super::{
     API_DEADLINE, Identity, Report, Surroundings, Unreachable, disposition, machine, rollout, sweep,
 };
@@ -282,11 +283,24 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         if hook == Hook::FabricRelationChanged
             && !report.has_allowed
             && let Some(progress) = report.rollout.clone()
+            && self.has_rung(&progress).await
             && self.wait_for_units(&kubernetes, &progress).await?
         {
             self.settle(first_look(self.surroundings), report).await?;
         }
         Ok(())
+    }
+
+    /// Whether the others have heard of what is allowed: a hook that was killed between its write and its end has rung
+    /// nobody, and whoever was not woken would be waited for in vain.
+    async fn has_rung(&self, progress: &Progress) -> bool {
+        let Some(fabric) = &self.juju.fabric else {
+            return false;
+        };
+        let record = progress.decision.record.to_string();
+        let rung = publish::has_rung(self.surroundings, fabric, &record).await;
+        // A hook tool that fails does so again when the bell is to be rung.
+        rung.unwrap_or_default()
     }
 
     /// Attempts until there is nothing more to do now.
