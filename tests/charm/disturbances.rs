@@ -165,6 +165,9 @@ fn what_others_wrote_survives() {
         assert_eq!(configuration["spec"][field], value, "{field}");
     }
 
+    // A reflector without a mesh would stay: others have their routes from it.
+    site.configure(&[("node-to-node-mesh", "true")]);
+    site.settle();
     site.driver
         .model(|model| model.remove_unit("kubernetes-control-plane/0"))
         .expect("a principal");
