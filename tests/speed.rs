@@ -107,6 +107,45 @@ fn requests_of_a_unit_do_not_grow_with_what_others_have() {
     );
 }
 
+/// What a change from the mesh to reflectors costs: requests of all, hooks of all, and the requests of one unit that is
+/// neither leader nor reflector.
+fn change_to_reflectors(units: usize) -> (usize, usize, usize) {
+    let mut world = settled(units);
+    world.server.take_requests();
+    let hooks = world.hooks;
+    let options = json!({
+        "node-to-node-mesh": false,
+        "route-reflector-cluster-ids": "{1: 1.0.0.1}",
+        "global-bgp-peers": "[{address: 10.9.0.1, as-number: 64512}, {address: 10.0.1.5, as-number: 64512}]",
+    });
+    world.step(&Step {
+        what: "reflectors in place of the mesh".to_owned(),
+        options: serde_json::from_value(options).expect("a map"),
+        ..Step::default()
+    });
+    let requests = world.server.take_requests();
+    let of_one = requests
+        .iter()
+        .filter(|one| one.caller == "calico/2")
+        .count();
+    let configuration = world.spec("BGPConfiguration", "default", "nodeToNodeMeshEnabled");
+    assert_eq!(configuration, json!(false), "{units} units");
+    (requests.len(), world.hooks - hooks, of_one)
+}
+
+#[test]
+fn a_change_costs_a_unit_the_same_however_many_there_are() {
+    let few = change_to_reflectors(6);
+    let many = change_to_reflectors(36);
+    assert_eq!(few.2, many.2, "requests of one unit");
+    for (what, few, many) in [("requests", few.0, many.0), ("hooks", few.1, many.1)] {
+        assert!(
+            many <= few * 6,
+            "{what}: {few} with 6 units, {many} with 36"
+        );
+    }
+}
+
 #[test]
 fn requests_of_the_leader_grow_by_the_page() {
     let mut world = settled(3);

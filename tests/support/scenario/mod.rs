@@ -41,6 +41,8 @@ pub struct World {
     runtime: Runtime,
     /// One paragraph a hook: its status, and what it logged.
     pub story: String,
+    /// Hooks that have run, those included that had nothing to say.
+    pub hooks: usize,
     show: Show,
     /// The cluster in place of `server`, which then stays empty.
     elsewhere: Option<Box<dyn Cluster>>,
@@ -108,6 +110,7 @@ impl World {
             machines: BTreeMap::new(),
             runtime: runtime(elsewhere.is_some()),
             story: String::new(),
+            hooks: 0,
             show: scenario.show,
             elsewhere,
         };
@@ -292,6 +295,7 @@ impl World {
             host: &self.machines[unit],
             access,
         };
+        self.hooks += 1;
         let earlier = self.juju.status(unit);
         let hook_kind = hook.parse().unwrap_or_else(|error| panic!("{error}"));
         let result = self
