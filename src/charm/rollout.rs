@@ -37,19 +37,16 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const SESSIONS_COME_UP: Duration = Duration::from_secs(5);
 /// Between two looks at the others' Nodes.
 const LOOK: Duration = Duration::from_secs(1);
-/// What is left of a hook's time when it stops waiting: enough to write the next step.
+/// What is left of a hook's time when it stops waiting: enough to let sessions come up and write the next step.
 const RESERVE: Duration = Duration::from_secs(10);
 
 /// How far the change is, as a hook of the leader leaves it.
 #[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools)] // four answers that do not depend on each other
 pub struct Progress {
     /// What is allowed, and what keeps it from going on.
     pub decision: Decision,
-    /// Whether the mesh is on although it is to be off.
-    pub mesh_stays: bool,
-    /// Whether the mesh goes off under traffic by this hook.
-    pub mesh_goes_off: bool,
+    /// What becomes of a mesh that is to be off.
+    pub mesh: MeshOnItsWay,
     /// Whether the others have to be woken: something is allowed that it was not before, or somebody has something left.
     pub rings: bool,
     /// Whether more is allowed than before.
@@ -58,10 +55,21 @@ pub struct Progress {
     pub own_part_is_due: bool,
 }
 
+/// What a hook does with the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeshOnItsWay {
+    /// It is as the options ask, or there is no traffic to look after.
+    AsWanted,
+    /// It is on although it is to be off.
+    Stays,
+    /// It goes off under traffic.
+    GoesOff,
+}
+
 impl Progress {
     /// What the leader's status says while the change waits.
     fn status(&self) -> Option<Status> {
-        let what = if self.mesh_stays {
+        let what = if self.mesh == MeshOnItsWay::Stays {
             "mesh stays on until".to_owned()
         } else {
             format!("rollout stays at {} until", self.decision.record.step)
@@ -76,7 +84,6 @@ impl Progress {
                 };
                 format!("{what} {} has {done}", first_of(units))
             }
-            Wait::Sessions(units) => format!("{what} the sessions of {} are up", first_of(units)),
         };
         Some(Status::waiting(text))
     }
@@ -132,7 +139,6 @@ pub(super) struct Ahead {
 }
 
 /// BGPConfiguration's write, before the unit's own or after them.
-#[derive(Default)]
 pub(super) struct ConfigurationSteps {
     pub(super) early: Option<Step>,
     pub(super) late: Option<Step>,
@@ -220,27 +226,27 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let is_at_rest = !is_news
             && record.step == RolloutStep::Remove
             && applied.values().all(|applied| applied.left.is_empty());
-        let mesh_goes_off = mesh_is_on && !mesh;
+        let goes_off = mesh_is_on && !mesh;
+        let under_traffic = !ahead.is_fresh && self.config.rollout == Rollout::Safe;
+        let on_its_way = match (mesh && !self.config.node_to_node_mesh, goes_off) {
+            (true, _) => MeshOnItsWay::Stays,
+            (false, true) if under_traffic => MeshOnItsWay::GoesOff,
+            _ => MeshOnItsWay::AsWanted,
+        };
         report.rollout = Some(Progress {
-            mesh_goes_off: mesh_goes_off && !ahead.is_fresh && self.config.rollout == Rollout::Safe,
+            mesh: on_its_way,
             rings: !is_at_rest,
             is_news,
-            mesh_stays: mesh && !self.config.node_to_node_mesh,
             own_part_is_due,
             decision,
         });
         let write = plan_apply(desired, live);
-        if advances || mesh_goes_off {
-            ConfigurationSteps {
-                late: write,
-                ..ConfigurationSteps::default()
-            }
+        let (early, late) = if advances || goes_off {
+            (None, write)
         } else {
-            ConfigurationSteps {
-                early: write,
-                ..ConfigurationSteps::default()
-            }
-        }
+            (write, None)
+        };
+        ConfigurationSteps { early, late }
     }
 
     /// BGPConfiguration as far as a record allows it, and whether the mesh is on then.
@@ -334,11 +340,8 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// Waits a little where the mesh is about to go off: the last of the sessions in its place may be seconds old, and
     /// objects do not tell whether they are up.
     pub(super) async fn let_sessions_come_up(&self, report: &Report) {
-        if report
-            .rollout
-            .as_ref()
-            .is_some_and(|progress| progress.mesh_goes_off)
-        {
+        let mesh = report.rollout.as_ref().map(|progress| progress.mesh);
+        if mesh == Some(MeshOnItsWay::GoesOff) {
             tokio::time::sleep(SESSIONS_COME_UP).await;
         }
     }

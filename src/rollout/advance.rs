@@ -31,8 +31,6 @@ pub enum Wait {
     Members,
     /// Units that have not done the present step, at least one.
     Units(BTreeSet<UnitName>),
-    /// Reflectors whose sessions are not all up, at least one.
-    Sessions(BTreeSet<UnitName>),
 }
 
 /// What the leader allows from now on, and what it waits for before it allows more.

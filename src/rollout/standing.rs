@@ -93,7 +93,7 @@ impl Standing {
     #[must_use]
     pub fn lagging(&self) -> BTreeSet<UnitName> {
         match &self.wait {
-            Some(Wait::Units(units) | Wait::Sessions(units)) => units.clone(),
+            Some(Wait::Units(units)) => units.clone(),
             Some(Wait::Members) | None => BTreeSet::new(),
         }
     }

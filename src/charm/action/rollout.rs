@@ -207,7 +207,6 @@ fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
     let waits_for = standing.wait.as_ref().map(|wait| match wait {
         Wait::Members => "members",
         Wait::Units(_) => "units",
-        Wait::Sessions(_) => "sessions",
     });
     let text = |of: fn(&Record) -> String| record.map(of);
     let fields = json!({
