@@ -6,7 +6,7 @@ use super::agent::{Notes, lock};
 use super::crash::Crash;
 use super::desk::brief;
 use super::faults::Coverage;
-use super::scene::{Scene, Told, Violation, Watch, Written};
+use super::scene::{Told, Violation, Watch, Written};
 use super::story::Change;
 use super::world::{Broken, World};
 use crate::sim::api::{Change as Noted, Fault};
@@ -175,24 +175,14 @@ impl<'w> Play<'w> {
 
     fn show(&mut self, written: &Written) {
         let model = lock(&self.world.shared.model);
-        let scene = Scene {
-            server: &self.world.server,
-            model: &model,
-            application: &self.world.application,
-            routers: &self.world.routers,
-        };
+        let scene = self.world.scene(&model);
         let found = self.watch.written(&scene, written);
         self.violations.extend(found);
     }
 
     pub(super) fn tell(&mut self, told: &Told) {
         let model = lock(&self.world.shared.model);
-        let scene = Scene {
-            server: &self.world.server,
-            model: &model,
-            application: &self.world.application,
-            routers: &self.world.routers,
-        };
+        let scene = self.world.scene(&model);
         let found = self.watch.told(&scene, told);
         self.violations.extend(found);
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::agent::{Clock, Options, Running, Shared, lock};
 use super::cluster;
 use super::desk::Desk;
+use super::scene::Scene;
 use super::story::{Change, Story};
 use crate::fabric::Router;
 use crate::juju::Hook;
@@ -117,6 +118,16 @@ impl Snapshot {
 }
 
 impl World {
+    /// What stands now, for those who watch.
+    pub(super) fn scene<'a>(&'a self, model: &'a JujuModel) -> Scene<'a> {
+        Scene {
+            server: &self.server,
+            model,
+            application: &self.application,
+            routers: &self.routers,
+        }
+    }
+
     /// The deployment as it is, to start other histories from.
     pub(super) fn freeze(&self) -> Snapshot {
         Snapshot {
