@@ -79,8 +79,9 @@ impl Progress {
             Wait::Units(units) => {
                 let done = match self.decision.record.step {
                     RolloutStep::Add => "its peers",
-                    RolloutStep::Set => "its numbers",
-                    RolloutStep::Unset | RolloutStep::Remove => "followed",
+                    RolloutStep::Renumber => "its AS numbers",
+                    RolloutStep::Reflect => "its cluster ID",
+                    RolloutStep::Rejoin | RolloutStep::Unset | RolloutStep::Remove => "followed",
                 };
                 format!("{what} {} has {done}", first_of(units))
             }
@@ -254,7 +255,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let intent = ClusterIntent::new(self.config);
         let still_needed = mesh_is_on(live) && record.step < RolloutStep::Unset;
         let mesh = intent.node_to_node_mesh() || still_needed;
-        let as_number = if record.step < RolloutStep::Set {
+        let as_number = if record.step < RolloutStep::Renumber {
             as_number_in_effect(live)
         } else {
             intent.as_number()

@@ -26,6 +26,7 @@ pub struct Intent {
     peers: BTreeMap<PeerAddress, Sourced<AsNumber>>,
     skipped_own: Vec<Place>,
     addresses: Vec<UnitAddress>,
+    node_to_node_mesh: bool,
     order_digest: String,
 }
 
@@ -48,6 +49,7 @@ impl Intent {
             peers: bgp.peers,
             skipped_own: bgp.skipped_own.into_iter().map(|own| own.place).collect(),
             addresses: facts.addresses.clone(),
+            node_to_node_mesh: config.node_to_node_mesh,
             order_digest: order_digest(config),
         })
     }
@@ -80,6 +82,12 @@ impl Intent {
     #[must_use]
     pub fn peers(&self) -> &BTreeMap<PeerAddress, Sourced<AsNumber>> {
         &self.peers
+    }
+
+    /// Whether the mesh is to be on, which a node is part of that has no cluster ID.
+    #[must_use]
+    pub fn node_to_node_mesh(&self) -> bool {
+        self.node_to_node_mesh
     }
 
     /// Where the options name one of the unit's own addresses as its peer. The charm's documentation peers every unit

@@ -141,8 +141,8 @@ fn peer_steps(
         let Some(apply) = plan_apply(desired, live) else {
             continue;
         };
-        if live.is_some() && changes_as_number(&apply) && step < RolloutStep::Set {
-            left.insert(RolloutStep::Set);
+        if live.is_some() && changes_as_number(&apply) && step < RolloutStep::Renumber {
+            left.insert(RolloutStep::Renumber);
         } else {
             applies.push(apply);
         }
@@ -268,7 +268,7 @@ fn settings_step(
             let target = intent.session_as_number().to_string();
             setting.as_number(effective, target, &mut left)
         } else {
-            setting.cluster_id(&mut left)
+            setting.cluster_id(intent.node_to_node_mesh(), &mut left)
         };
         let because = desired.reasons.get(key);
         changes.extend(annotation_change(node, key, now.as_ref(), because));
@@ -319,34 +319,35 @@ impl Setting<'_> {
         let present = self.present.map(str::to_owned);
         match (self.wanted, self.present) {
             (Some(wanted), present) if present == Some(wanted) => Some(target),
-            (Some(_), _) if self.step >= RolloutStep::Set => Some(target),
+            (Some(_), _) if self.step >= RolloutStep::Renumber => Some(target),
             (Some(wanted), None) => {
                 if wanted != effective {
-                    left.insert(RolloutStep::Set);
+                    left.insert(RolloutStep::Renumber);
                 }
                 Some(effective)
             }
             (Some(_), Some(_)) => {
-                left.insert(RolloutStep::Set);
+                left.insert(RolloutStep::Renumber);
                 present
             }
             (None, None) => None,
             (None, Some(_)) if self.step == RolloutStep::Remove => None,
             (None, Some(there)) => {
                 left.insert(RolloutStep::Remove);
-                if there == target || self.step >= RolloutStep::Set {
+                if there == target || self.step >= RolloutStep::Renumber {
                     return Some(target);
                 }
-                left.insert(RolloutStep::Set);
+                left.insert(RolloutStep::Renumber);
                 present
             }
         }
     }
 
-    /// The cluster ID to have now.
-    fn cluster_id(&self, left: &mut BTreeSet<RolloutStep>) -> Option<String> {
+    /// The cluster ID to have now. Where the mesh is to be on it is so since the first step, and takes a reflector back at once.
+    fn cluster_id(&self, mesh: bool, left: &mut BTreeSet<RolloutStep>) -> Option<String> {
         let due = match self.wanted {
-            Some(_) => RolloutStep::Set,
+            Some(_) => RolloutStep::Reflect,
+            None if mesh => RolloutStep::Rejoin,
             None => RolloutStep::Unset,
         };
         if self.wanted == self.present || self.step >= due {

@@ -172,7 +172,7 @@ mod tests {
             Case {
                 record: Some("old remove 3"),
                 applied: &[
-                    ("calico/0", "new add 3 left set"),
+                    ("calico/0", "new add 3 left reflect"),
                     ("calico/1", "old settled 3"),
                 ],
                 decided: "new add 9",
@@ -186,26 +186,26 @@ mod tests {
             },
             Case {
                 record: Some("new add 7"),
-                applied: &[("calico/0", "new add 7 left set,remove")],
+                applied: &[("calico/0", "new add 7 left reflect,remove")],
                 decided: "new add 7",
                 waits: second(),
             },
             Case {
                 record: Some("new add 7"),
                 applied: &[
-                    ("calico/0", "new add 7 left set,remove"),
+                    ("calico/0", "new add 7 left reflect,remove"),
                     ("calico/1", "new settled 7"),
                 ],
-                decided: "new set 7",
+                decided: "new reflect 7",
                 waits: Some(Wait::Units(units(&["calico/0"]))),
             },
             Case {
-                record: Some("new set 7"),
+                record: Some("new reflect 7"),
                 applied: &[
-                    ("calico/0", "new set 7 left remove"),
+                    ("calico/0", "new reflect 7 left remove"),
                     ("calico/1", "new add 7 left unset"),
                 ],
-                decided: "new set 7",
+                decided: "new reflect 7",
                 waits: second(),
             },
             // Steps in which nobody has anything to do are passed over.

@@ -9,7 +9,7 @@ use super::{Permission, RolloutStep};
 /// Word of a unit that has nothing left to do.
 const SETTLED: &str = "settled";
 
-/// How far a unit is: `8f14e45fceea167a add 5012 left set,remove`, or `8f14e45fceea167a settled 5012`.
+/// How far a unit is: `8f14e45fceea167a add 5012 left reflect,remove`, or `8f14e45fceea167a settled 5012`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// Digest of the options it acted on.
@@ -104,8 +104,8 @@ mod tests {
     fn texts_round_trip() {
         for text in [
             "8f14e45fceea167a settled 5012",
-            "8f14e45fceea167a add - left set,remove",
-            "8f14e45fceea167a set 5012 left unset",
+            "8f14e45fceea167a add - left renumber,remove",
+            "8f14e45fceea167a reflect 5012 left unset",
         ] {
             let applied: Applied = text.parse().expect(text);
             assert_eq!(applied.to_string(), text);
@@ -115,7 +115,7 @@ mod tests {
             "x settled",
             "x add 1",
             "x add 1 left jump",
-            "x jump 1 left set",
+            "x jump 1 left unset",
         ] {
             assert_eq!(text.parse::<Applied>(), Err(AppliedError), "{text:?}");
         }

@@ -149,9 +149,15 @@ impl Change {
     /// Fabrics in which some reflectors have done a step and some have not.
     fn partial(&self, walk: &Walk) -> Vec<Topology> {
         let mut found = Vec::new();
-        let steps = [(&walk.added, &walk.set), (&walk.mesh, &walk.unset)];
-        for ((before, after), nodes) in steps.into_iter().zip(&self.reflectors) {
-            if nodes.len() < 2 {
+        // Those that are reflectors no more change in one of two steps; the other changes nothing.
+        let [changed, removed] = &self.reflectors;
+        let steps = [
+            (&walk.added, &walk.rejoined, removed),
+            (&walk.renumbered, &walk.reflected, changed),
+            (&walk.mesh, &walk.unset, removed),
+        ];
+        for (before, after, nodes) in steps {
+            if nodes.len() < 2 || before == after {
                 continue;
             }
             for one in nodes.iter().take(MOST_REFLECTORS) {

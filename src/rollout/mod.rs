@@ -7,9 +7,14 @@
 //! | step | every unit | the leader, in the write that allows the step |
 //! |---|---|---|
 //! | `add` | BGPPeers that are missing; the AS number in effect where numbers are to be annotated | the mesh, where it is to be on |
-//! | `set` | AS numbers of BGPPeers in place; AS number and cluster ID of the Node | `asNumber` |
-//! | `unset` | the cluster ID, where it is no longer wanted | the mesh, where it is to be off |
+//! | `rejoin` | the cluster ID goes, where it is no longer wanted and the mesh is to be on | |
+//! | `renumber` | AS numbers of BGPPeers in place; the AS number of the Node | `asNumber` |
+//! | `reflect` | the cluster ID of the Node, where one is wanted | |
+//! | `unset` | the cluster ID goes, where it is no longer wanted and the mesh is to be off | the mesh, where it is to be off |
 //! | `remove` | BGPPeers and AS numbers that are no longer wanted | |
+//!
+//! AS numbers change where most nodes are in a mesh: before reflectors leave it, after they have come back. The mesh follows
+//! the numbers on the Nodes by itself; a session of a BGPPeer is down until both ends have changed, however late one is.
 //!
 //! A step is allowed once every unit has done the one before. So a hook that was slow, with options of before, has ended
 //! on every unit before anything is taken away: Juju runs one hook at a time on a unit, and only a hook that has seen the

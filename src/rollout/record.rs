@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::RolloutStep;
 use crate::model::{Rollout, UnitName};
 
-/// How far a change may go: `8f14e45fceea167a set 5012`, and with units that are not waited for ` without calico/3,calico/5`
+/// How far a change may go: `8f14e45fceea167a reflect 5012`, and with units that are not waited for ` without calico/3,calico/5`
 /// behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -115,7 +115,7 @@ mod tests {
         for text in [
             "8f14e45fceea167a add 5012",
             "8f14e45fceea167a remove 5012 without calico/3",
-            "8f14e45fceea167a set 1 without calico/3,calico/15",
+            "8f14e45fceea167a reflect 1 without calico/3,calico/15",
         ] {
             let record: Record = text.parse().expect(text);
             assert_eq!(record.to_string(), text);

@@ -168,13 +168,13 @@ mod tests {
             Some(FOUR),
             &[
                 ("calico/0", "new settled 7"),
-                ("calico/1", "new add 7 left set,remove"),
+                ("calico/1", "new add 7 left reflect,remove"),
                 ("calico/2", "old settled 3"),
             ],
         );
         let left = Part::Left {
             done: RolloutStep::Add,
-            steps: [RolloutStep::Set, RolloutStep::Remove].into(),
+            steps: [RolloutStep::Reflect, RolloutStep::Remove].into(),
         };
         assert_eq!(
             standing.units.into_values().collect::<Vec<_>>(),

@@ -8,9 +8,13 @@ use std::str::FromStr;
 pub enum RolloutStep {
     /// Sessions are added beside those that stand.
     Add,
-    /// What nodes and sessions are is changed: AS numbers, cluster IDs.
-    Set,
-    /// Reflectors that are none any more, and the mesh that is to be off.
+    /// Reflectors that are none any more go back into the mesh that stays on.
+    Rejoin,
+    /// AS numbers change.
+    Renumber,
+    /// Nodes become reflectors.
+    Reflect,
+    /// The mesh that is to be off, and reflectors that are none any more without one.
     Unset,
     /// Sessions that nobody wants any more go.
     Remove,
@@ -18,14 +22,23 @@ pub enum RolloutStep {
 
 impl RolloutStep {
     /// All of them, in order.
-    pub const ALL: [Self; 4] = [Self::Add, Self::Set, Self::Unset, Self::Remove];
+    pub const ALL: [Self; 6] = [
+        Self::Add,
+        Self::Rejoin,
+        Self::Renumber,
+        Self::Reflect,
+        Self::Unset,
+        Self::Remove,
+    ];
 
     /// Its word in records, statuses and results.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "add",
-            Self::Set => "set",
+            Self::Rejoin => "rejoin",
+            Self::Renumber => "renumber",
+            Self::Reflect => "reflect",
             Self::Unset => "unset",
             Self::Remove => "remove",
         }
@@ -40,7 +53,7 @@ impl fmt::Display for RolloutStep {
 
 /// A word that is no step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not one of add, set, unset, remove")]
+#[error("is not one of add, rejoin, renumber, reflect, unset, remove")]
 pub struct StepError;
 
 impl FromStr for RolloutStep {

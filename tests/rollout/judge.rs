@@ -2,7 +2,7 @@
 //!
 //! Where a change begins and where it ends is all that is taken from the charm: what both connect must stay connected. A
 //! session with new AS numbers restarts when its two ends change, so nodes whose number changes may lose the others while
-//! numbers and cluster IDs are neither all old nor all new, and not before and not after.
+//! numbers are neither all old nor all new, and not before and not after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,13 +110,9 @@ impl Judge {
         &self.last.insert(judged).1
     }
 
-    /// Whether numbers or reflectors are on their way: a session with a new number at one end waits for the other one, or
-    /// for the mesh, and a reflector is in no mesh.
+    /// Whether numbers are on their way: a session with a new number at one end waits for the other one.
     fn is_between_numbers(&self, state: &State) -> bool {
-        let is = |other: &State| {
-            same_numbers(state, other) && state.cluster_ids() == other.cluster_ids()
-        };
-        !is(&self.start) && !is(&self.end)
+        !same_numbers(state, &self.start) && !same_numbers(state, &self.end)
     }
 
     /// Nobody who reaches a node before the change and after it loses it in between.

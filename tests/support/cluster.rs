@@ -144,7 +144,9 @@ pub fn without_generations(value: &Value) -> Value {
 
 /// What follows the word of a step, `n5012`, becomes `G`.
 pub fn masked(text: &str) -> String {
-    const STEPS: [&str; 5] = ["add", "set", "unset", "remove", "settled"];
+    const STEPS: [&str; 7] = [
+        "add", "rejoin", "renumber", "reflect", "unset", "remove", "settled",
+    ];
     let mut before = "";
     let words = text.split(' ').map(|word| {
         let digits = word.strip_prefix('n').unwrap_or(word);

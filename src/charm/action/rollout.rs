@@ -93,8 +93,14 @@ fn may_be_cut(step: RolloutStep, units: &str) -> String {
         RolloutStep::Add => {
             "may lack BGPPeers that stand in for the mesh and for peers that go, so that their pods are cut off"
         }
-        RolloutStep::Set => {
-            "may have their old AS number or no cluster ID, so that sessions with them stay down and their clients are cut off"
+        RolloutStep::Rejoin => {
+            "may be reflectors still and so in no mesh, so that they are cut off once peers go"
+        }
+        RolloutStep::Renumber => {
+            "may have their old AS number, so that sessions with them stay down and their pods are cut off"
+        }
+        RolloutStep::Reflect => {
+            "may have no cluster ID or their old one, so that their clients are cut off"
         }
         RolloutStep::Unset | RolloutStep::Remove => {
             "may still rely on peers that the others take away now, so that their pods are cut off"
@@ -168,7 +174,7 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
     lines
 }
 
-/// `done add; left set, remove`.
+/// `done add; left reflect, remove`.
 fn words_of(part: &Part) -> String {
     match part {
         Part::NoNode => "no Node is claimed by it".to_owned(),

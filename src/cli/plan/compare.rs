@@ -36,6 +36,8 @@ pub(super) struct Comparison {
     pub(super) cuts: Vec<Declared>,
     /// Whether units wait for each other.
     pub(super) rollout: Rollout,
+    /// Whether the mesh is to be on.
+    pub(super) mesh: bool,
     /// What the digest is made of: every write and the version it was planned from.
     pub(super) seen: BTreeSet<String>,
     /// Objects on which nothing changes but the charm's own labels and annotations, by kind and name.
@@ -58,7 +60,7 @@ impl Comparison {
     fn add(&mut self, step: &Step, unit: &FabricUnit) {
         self.seen.insert(seen(step));
         match change(step, &unit.unit.to_string()) {
-            Some(change) => self.changes.extend(planned(change, step)),
+            Some(change) => self.changes.extend(planned(change, step, self.mesh)),
             None => {
                 self.records.insert(object(step));
             }
@@ -77,6 +79,7 @@ pub(super) fn compare(
 ) -> Result<Comparison, String> {
     let mut comparison = Comparison {
         rollout: config.rollout,
+        mesh: config.node_to_node_mesh,
         ..Comparison::default()
     };
     if let Some(obstacle) = &observed.obstacle {

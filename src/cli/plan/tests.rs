@@ -77,7 +77,7 @@ async fn an_empty_cluster_gets_everything() {
             "calico, 2 units: 3 to create, 0 to change, 0 to delete, 1 in the way; sessions: 0 kept, 0 restart, 0 lost, 3 gained; \
              pairs: 0 lost, 4 gained",
             "  + create   ~ change   - delete   ! needs you first",
-            "  1 to 5 is the order; each step waits until every unit has done the one before (rollout)",
+            "  1 to 7 is the order; each step waits until every unit has done the one before (rollout)",
             "",
             "1 the leader adds pools and settings",
             "+ BGPConfiguration default  asNumber 64512 (global-as-number), nodeToNodeMeshEnabled true (node-to-node-mesh)",
@@ -218,7 +218,7 @@ async fn a_mesh_that_goes_is_said_with_all_that_goes_with_it() {
                   pairs: 2 lost, 0 gained";
     assert_eq!(shown[0], totals);
     for expected in [
-        "4 unset: the mesh goes off, and cluster IDs that are no longer wanted",
+        "6 unset: the mesh goes off, and cluster IDs that are no longer wanted",
         "- 1 of the mesh: among calico/0, calico/1 (node-to-node-mesh)",
         "- 2 from calico/0, calico/1 to pods on calico/0, calico/1: the last hop has no route",
     ] {
@@ -245,7 +245,7 @@ async fn a_mesh_that_goes_is_said_with_all_that_goes_with_it() {
     assert_eq!(json["format_version"], 1);
     assert_eq!(json["stale"], "it is old");
     assert_eq!(json["digest"], whole.digest.to_string());
-    assert_eq!(json["changes"][0]["wave"], 4);
+    assert_eq!(json["changes"][0]["wave"], 6);
     assert_eq!(json["sessions"]["lost"], 1);
     assert_eq!(json["sessions"]["changes"][0]["before"], "mesh");
     assert_eq!(json["pairs"]["lost"], 2);
@@ -265,7 +265,7 @@ async fn the_steps_of_a_change_are_in_order_and_its_cuts_are_told() {
     let wanted =
         fabric("options: {unit-bgp-peers: \"{0: [{address: 10.0.0.6, as-number: 64512}]}\"}\n");
     let comparison = planned(&wanted, &server).await;
-    let changes: Vec<(u8, String)> = comparison
+    let changes: Vec<(usize, String)> = comparison
         .changes
         .iter()
         .map(|one| {
@@ -275,7 +275,7 @@ async fn the_steps_of_a_change_are_in_order_and_its_cuts_are_told() {
             )
         })
         .collect();
-    let changes: Vec<(u8, &str)> = changes
+    let changes: Vec<(usize, &str)> = changes
         .iter()
         .map(|(wave, name)| (*wave, &**name))
         .collect();
@@ -284,10 +284,10 @@ async fn the_steps_of_a_change_are_in_order_and_its_cuts_are_told() {
         [
             (1, "BGPConfiguration default"),
             (2, "BGPPeer calico-0-10.0.0.6"),
-            (4, "Node a"),
-            (5, "Node a"),
-            (5, "Node b"),
-            (5, "BGPPeer calico-1-10.0.0.5"),
+            (3, "Node a"),
+            (7, "Node a"),
+            (7, "Node b"),
+            (7, "BGPPeer calico-1-10.0.0.5"),
         ]
     );
     assert_eq!(
@@ -374,13 +374,13 @@ async fn pods_keep_a_pool_that_nobody_asks_for() {
     assert!(shown[0].contains("1 in the way"), "{shown:#?}");
     let expected = "! IPPool ipv4 192.168.0.0/16: 1 address in use on a";
     assert!(shown.iter().any(|line| line == expected), "{shown:#?}");
-    let waves: Vec<u8> = comparison
+    let waves: Vec<usize> = comparison
         .changes
         .iter()
         .map(|one| one.wave.number())
         .collect();
     assert!(
-        waves.is_sorted() && waves.contains(&1) && waves.contains(&5),
+        waves.is_sorted() && waves.contains(&1) && waves.contains(&7),
         "{waves:?}"
     );
 }

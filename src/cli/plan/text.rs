@@ -11,7 +11,7 @@ use crate::fabric::{Difference, Effect, Fate, Kind, ReachChange, SessionChange};
 use crate::model::Rollout;
 use crate::plan::{Action, Change, Changes, DoomedPool, FieldChange};
 use crate::printable::printable_line;
-use crate::rollout::Declared;
+use crate::rollout::{Declared, RolloutStep};
 
 /// How many obstacles, rows of sessions and rows of pairs are listed when lists are folded.
 const MOST: usize = 20;
@@ -25,10 +25,10 @@ const LEGEND: &str = "  + create   ~ change   - delete   ! needs you first\n";
 fn order(rollout: Rollout) -> &'static str {
     match rollout {
         Rollout::Safe => {
-            "  1 to 5 is the order; each step waits until every unit has done the one before (rollout)\n"
+            "  1 to 7 is the order; each step waits until every unit has done the one before (rollout)\n"
         }
         Rollout::Immediate => {
-            "  1 to 5 is the order in each unit's hook; units do not wait for each other (rollout: immediate)\n"
+            "  1 to 7 is the order in each unit's hook; units do not wait for each other (rollout: immediate)\n"
         }
     }
 }
@@ -105,15 +105,23 @@ fn totals(application: &str, units: usize, comparison: &Comparison) -> String {
 fn heading(wave: Wave) -> &'static str {
     match wave {
         Wave::Additive => "the leader adds pools and settings",
-        Wave::Add => "add: each unit its peers",
-        Wave::Set => "set: AS numbers and cluster IDs",
-        Wave::Unset => "unset: the mesh goes off, and cluster IDs that are no longer wanted",
-        Wave::Remove => "remove: what nobody asks for any more goes",
+        Wave::Step(step) => match step {
+            RolloutStep::Add => "add: each unit its peers",
+            RolloutStep::Rejoin => {
+                "rejoin: reflectors that are none any more go back into the mesh"
+            }
+            RolloutStep::Renumber => "renumber: AS numbers",
+            RolloutStep::Reflect => "reflect: cluster IDs",
+            RolloutStep::Unset => {
+                "unset: the mesh goes off, and cluster IDs that are no longer wanted"
+            }
+            RolloutStep::Remove => "remove: what nobody asks for any more goes",
+        },
     }
 }
 
 fn objects(text: &mut String, application: &str, comparison: &Comparison, fold: bool) {
-    for wave in Wave::ALL {
+    for wave in Wave::all() {
         let planned = comparison
             .changes
             .iter()

@@ -478,135 +478,156 @@ fn a_unit_that_goes_takes_its_own_things_and_its_record_last() {
     assert!(plan_release(&node(&json!({}), &[]), &unit(), &owner(), &[]).is_empty());
 }
 
-/// What is done in each step, and what the unit says of itself then.
-type Steps<'a> = [(&'a str, &'a str); 4];
+/// From which step on what is done, and what is left then; what is said in between is said again.
+type Steps<'a> = &'a [(RolloutStep, &'a str, &'a str)];
 
 /// What a unit does in each step, and what it says of itself then: from the old settings and peers to the new ones, on one
 /// and the same Node and peers, as if every step were the first.
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_step_does_its_part_and_says_what_is_left() {
-    let (number, id) = (ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID);
-    let numbered = |annotations: &Value| node(annotations, &[number, id]);
-    let old = peer("calico-0-10.0.0.1", "node-a", 64512);
-    let stale = peer("calico-0-10.0.0.9", "node-a", 64512);
-    let peers = json!({"global-bgp-peers": "[{address: 10.0.0.1, as-number: 65001}, {address: 10.0.0.2, as-number: 65001}]"});
-    let and = |more: Value| {
-        let mut options = peers.clone();
-        options
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+    use RolloutStep::{Add, Reflect, Rejoin, Remove, Renumber, Unset};
+    const PEERS: &str =
+        "[{address: 10.0.0.1, as-number: 65001}, {address: 10.0.0.2, as-number: 65001}]";
+    let with = |more: Value| {
+        let mut options = json!({"global-bgp-peers": PEERS});
+        let more = more.as_object().unwrap().clone();
+        options.as_object_mut().unwrap().extend(more);
         options
     };
-    let cases: [(&str, Value, Value, Steps<'_>); 5] = [
+    let (number, id) = (ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID);
+    let was_reflector = json!({number: "65009", id: "1.0.0.1"});
+    let cases: [(&str, Value, Value, Steps<'_>); 6] = [
         (
             "peers",
-            peers.clone(),
             json!({}),
-            [
-                ("create 10.0.0.2", "add 7 left set,remove"),
-                ("change 10.0.0.1, create 10.0.0.2", "set 7 left remove"),
-                ("change 10.0.0.1, create 10.0.0.2", "unset 7 left remove"),
-                (
-                    "change 10.0.0.1, create 10.0.0.2, delete 10.0.0.9",
-                    "settled 7",
-                ),
+            json!({}),
+            &[
+                (Add, "create 2", "renumber,remove"),
+                (Renumber, "change 1, create 2", "remove"),
+                (Remove, "change 1, create 2, delete 9", ""),
             ],
         ),
         (
             "a number, where there is none",
-            and(json!({"unit-as-numbers": "{0: 65001}"})),
+            json!({"unit-as-numbers": "{0: 65001}"}),
             json!({}),
-            [
-                ("create 10.0.0.2, ASNumber=64512", "add 7 left set,remove"),
-                (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
-                    "set 7 left remove",
-                ),
-                (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
-                    "unset 7 left remove",
-                ),
-                (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001, delete 10.0.0.9",
-                    "settled 7",
-                ),
+            &[
+                (Add, "create 2, ASNumber=64512", "renumber,remove"),
+                (Renumber, "change 1, create 2, ASNumber=65001", "remove"),
+                (Remove, "change 1, create 2, ASNumber=65001, delete 9", ""),
             ],
         ),
         (
-            "another number",
-            and(json!({"unit-as-numbers": "{0: 65001}"})),
+            "another number, and a reflector",
+            json!({"unit-as-numbers": "{0: 65001}", "route-reflector-cluster-ids": "{0: 1.0.0.2}"}),
             json!({number: "65009"}),
-            [
-                ("create 10.0.0.2", "add 7 left set,remove"),
+            &[
+                (Add, "create 2", "renumber,reflect,remove"),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
-                    "set 7 left remove",
+                    Renumber,
+                    "change 1, create 2, ASNumber=65001",
+                    "reflect,remove",
                 ),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001",
-                    "unset 7 left remove",
+                    Reflect,
+                    "change 1, create 2, ASNumber=65001 RouteReflectorClusterID=1.0.0.2",
+                    "remove",
                 ),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=65001, delete 10.0.0.9",
-                    "settled 7",
+                    Remove,
+                    "change 1, create 2, ASNumber=65001 RouteReflectorClusterID=1.0.0.2, delete 9",
+                    "",
                 ),
             ],
         ),
         (
-            "no number any more, and no reflector",
-            peers.clone(),
-            json!({number: "65009", id: "1.0.0.1"}),
-            [
-                ("create 10.0.0.2", "add 7 left set,unset,remove"),
+            "no number any more, and no reflector in a mesh",
+            json!({}),
+            was_reflector.clone(),
+            &[
+                (Add, "create 2", "rejoin,renumber,remove"),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=64512",
-                    "set 7 left unset,remove",
+                    Rejoin,
+                    "create 2, RouteReflectorClusterID=-",
+                    "renumber,remove",
                 ),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=64512 RouteReflectorClusterID=-",
-                    "unset 7 left remove",
+                    Renumber,
+                    "change 1, create 2, ASNumber=64512 RouteReflectorClusterID=-",
+                    "remove",
                 ),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, ASNumber=- RouteReflectorClusterID=-, delete 10.0.0.9",
-                    "settled 7",
+                    Remove,
+                    "change 1, create 2, ASNumber=- RouteReflectorClusterID=-, delete 9",
+                    "",
+                ),
+            ],
+        ),
+        (
+            "no number any more, and no reflector without a mesh",
+            json!({"node-to-node-mesh": false}),
+            was_reflector,
+            &[
+                (Add, "create 2", "renumber,unset,remove"),
+                (
+                    Renumber,
+                    "change 1, create 2, ASNumber=64512",
+                    "unset,remove",
+                ),
+                (
+                    Unset,
+                    "change 1, create 2, ASNumber=64512 RouteReflectorClusterID=-",
+                    "remove",
+                ),
+                (
+                    Remove,
+                    "change 1, create 2, ASNumber=- RouteReflectorClusterID=-, delete 9",
+                    "",
                 ),
             ],
         ),
         (
             "a reflector by another ID",
-            and(json!({"route-reflector-cluster-ids": "{0: 1.0.0.2}"})),
+            json!({"route-reflector-cluster-ids": "{0: 1.0.0.2}"}),
             json!({id: "1.0.0.1"}),
-            [
-                ("create 10.0.0.2", "add 7 left set,remove"),
+            &[
+                (Add, "create 2", "renumber,reflect,remove"),
+                (Renumber, "change 1, create 2", "reflect,remove"),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, RouteReflectorClusterID=1.0.0.2",
-                    "set 7 left remove",
+                    Reflect,
+                    "change 1, create 2, RouteReflectorClusterID=1.0.0.2",
+                    "remove",
                 ),
                 (
-                    "change 10.0.0.1, create 10.0.0.2, RouteReflectorClusterID=1.0.0.2",
-                    "unset 7 left remove",
-                ),
-                (
-                    "change 10.0.0.1, create 10.0.0.2, RouteReflectorClusterID=1.0.0.2, delete 10.0.0.9",
-                    "settled 7",
+                    Remove,
+                    "change 1, create 2, RouteReflectorClusterID=1.0.0.2, delete 9",
+                    "",
                 ),
             ],
         ),
     ];
-    for (what, options, annotations, steps) in cases {
-        let node = numbered(&annotations);
-        let peers = [old.clone(), stale.clone()];
+    for (what, more, annotations, steps) in cases {
+        let node = node(&annotations, &[number, id]);
+        let peers =
+            ["1", "9"].map(|last| peer(&format!("calico-0-10.0.0.{last}"), "node-a", 64512));
         let found = FoundOfUnit {
             node: &node,
             peers: &peers,
             predecessor: None,
         };
-        for (step, (done, said)) in RolloutStep::ALL.into_iter().zip(steps) {
+        let options = with(more);
+        let digest = intent(&options).order_digest().to_owned();
+        for step in RolloutStep::ALL {
+            let expected = steps.iter().rfind(|(from, ..)| *from <= step);
+            let (_, done, left) = *expected.expect("every case says what add does");
+            let said = if left.is_empty() {
+                "settled 7".to_owned()
+            } else {
+                format!("{step} 7 left {left}")
+            };
             let plan = planned_as_far_as(step, &options, &found).unwrap();
-            assert_eq!(in_short(&plan), done, "{what}: {step}");
-            let digest = intent(&options).order_digest().to_owned();
+            let shown = in_short(&plan).replace("10.0.0.", "");
+            assert_eq!(shown, done, "{what}: {step}");
             assert_eq!(
                 applied_in(&plan),
                 format!("{digest} {said}"),

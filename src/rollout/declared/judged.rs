@@ -59,16 +59,17 @@ impl<'t> Judged<'t> {
         judged.state(&walk.old, derive(&walk.old));
         judged.state(new, derive(new));
         if !change.moved.is_empty() || !change.expected.is_empty() {
-            for (base, side) in [(OLD, &walk.old), (NEW, new)] {
+            // Numbers change between these two, with all the sessions that either end of the change has.
+            for side in [&walk.rejoined, &walk.renumbered] {
+                let base = judged.state(side, derive(side));
                 let mut sessions = derive(side);
                 without_as_numbers(&mut sessions, change);
                 judged.trial(DeclaredKind::AsNumbers, base, side, sessions);
             }
         }
-        judged.swaps(&[&walk.old, &walk.added, &walk.set, &walk.mesh, &walk.unset]);
+        judged.swaps(&walk.states());
         if change.mesh || change.reflectors.iter().any(|nodes| !nodes.is_empty()) {
-            let whole = [&walk.added, &walk.set, &walk.mesh, &walk.unset];
-            for state in whole.into_iter().chain(partial) {
+            for state in walk.states().into_iter().skip(1).chain(partial) {
                 judged.trial(DeclaredKind::Reflectors, OLD, state, derive(state));
             }
         }

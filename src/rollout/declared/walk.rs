@@ -10,8 +10,12 @@ pub(super) struct Walk {
     pub(super) old: Topology,
     /// After `add`.
     pub(super) added: Topology,
-    /// After `set`.
-    pub(super) set: Topology,
+    /// After `rejoin`.
+    pub(super) rejoined: Topology,
+    /// After `renumber`.
+    pub(super) renumbered: Topology,
+    /// After `reflect`.
+    pub(super) reflected: Topology,
     /// With the leader's part of `unset`: the mesh is as it is to be.
     pub(super) mesh: Topology,
     /// After `unset`.
@@ -22,21 +26,50 @@ impl Walk {
     pub(super) fn new(old: &Topology, new: &Topology) -> Self {
         let old = framed(old, new);
         let added = added(&old, new);
-        let set = set(&added, new);
-        let mut mesh = set.clone();
+        let rejoined = if new.mesh.value {
+            with_ids(&added, new, |wanted| !wanted)
+        } else {
+            added.clone()
+        };
+        let renumbered = renumbered(&rejoined, new);
+        let reflected = with_ids(&renumbered, new, |wanted| wanted);
+        let mut mesh = reflected.clone();
         mesh.mesh.clone_from(&new.mesh);
-        let mut unset = mesh.clone();
-        for (node, then) in unset.nodes.iter_mut().zip(&new.nodes) {
-            node.cluster_id.clone_from(&then.cluster_id);
-        }
+        let unset = with_ids(&mesh, new, |_| true);
         Self {
             old,
             added,
-            set,
+            rejoined,
+            renumbered,
+            reflected,
             mesh,
             unset,
         }
     }
+
+    /// The states in their order.
+    pub(super) fn states(&self) -> [&Topology; 7] {
+        [
+            &self.old,
+            &self.added,
+            &self.rejoined,
+            &self.renumbered,
+            &self.reflected,
+            &self.mesh,
+            &self.unset,
+        ]
+    }
+}
+
+/// With the cluster IDs of the new fabric, on nodes that are to have one or are to have none.
+fn with_ids(state: &Topology, new: &Topology, picks: impl Fn(bool) -> bool) -> Topology {
+    let mut with = state.clone();
+    for (node, then) in with.nodes.iter_mut().zip(&new.nodes) {
+        if picks(then.cluster_id.is_some()) {
+            node.cluster_id.clone_from(&then.cluster_id);
+        }
+    }
+    with
 }
 
 /// The fabric that stands, with the nodes of the new one. Packets travel as they do now until the end.
@@ -125,25 +158,22 @@ fn added(old: &Topology, new: &Topology) -> Topology {
     added
 }
 
-fn set(added: &Topology, new: &Topology) -> Topology {
-    let mut set = added.clone();
-    set.as_number.clone_from(&new.as_number);
-    for (node, then) in set.nodes.iter_mut().zip(&new.nodes) {
+fn renumbered(rejoined: &Topology, new: &Topology) -> Topology {
+    let mut renumbered = rejoined.clone();
+    renumbered.as_number.clone_from(&new.as_number);
+    for (node, then) in renumbered.nodes.iter_mut().zip(&new.nodes) {
         if let Some(annotated) = &mut node.as_number {
             *annotated = Told {
                 value: new.as_number_of(then),
                 origin: new.as_number_origin(then).clone(),
             };
         }
-        if then.cluster_id.is_some() {
-            node.cluster_id.clone_from(&then.cluster_id);
-        }
     }
-    for peering in &mut set.peerings {
+    for peering in &mut renumbered.peerings {
         let mut wanted = new.peerings.iter();
         if let Some(wanted) = wanted.find(|wanted| is_same(wanted, peering)) {
             peering.as_number = wanted.as_number;
         }
     }
-    set
+    renumbered
 }

@@ -69,9 +69,9 @@ async fn a_change_that_waits_says_for_whom() {
             lines,
             [
                 &format!("digest      {digest}"),
-                "step        add (of add, set, unset, remove)",
+                "step        add (of add, rejoin, renumber, reflect, unset, remove)",
                 &format!("generation  {generation}"),
-                "unit        calico/0: done add; left set",
+                "unit        calico/0: done add; left reflect",
                 "waits for   calico/1: has not acted on this change yet",
                 "way out     juju run calico/leader resume goes on without them",
             ]
@@ -92,7 +92,7 @@ async fn a_change_that_waits_says_for_whom() {
     assert_eq!(
         shown["units"],
         json!([
-            {"unit": "calico/0", "state": "left", "done": "add", "left": ["set"], "waited_for": false, "passed_over": false},
+            {"unit": "calico/0", "state": "left", "done": "add", "left": ["reflect"], "waited_for": false, "passed_over": false},
             {"unit": "calico/1", "state": "behind", "done": null, "left": [], "waited_for": true, "passed_over": false},
         ])
     );

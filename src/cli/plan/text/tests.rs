@@ -4,6 +4,7 @@ use super::*;
 use crate::fabric::{Origin, Reason, SessionTotals};
 use crate::model::Family;
 use crate::plan::{Blocked, PoolUsage};
+use crate::rollout::RolloutStep;
 
 fn field(name: &str, from: Option<&str>, to: &str, because: &str) -> FieldChange {
     FieldChange {
@@ -108,12 +109,12 @@ fn comparison() -> Comparison {
     };
     Comparison {
         changes: vec![
-            planned(Wave::Add, create),
+            planned(Wave::Step(RolloutStep::Add), create),
             planned(
-                Wave::Unset,
+                Wave::Step(RolloutStep::Unset),
                 change(Action::Change, "BGPConfiguration", "default", vec![mesh]),
             ),
-            planned(Wave::Remove, gone),
+            planned(Wave::Step(RolloutStep::Remove), gone),
         ],
         blocked: vec![Blocked {
             message: "BGPPeer x is not this charm's".into(),
@@ -130,12 +131,12 @@ fn the_text_starts_with_totals_and_goes_wave_by_wave() {
         text("calico", 1, &comparison(), false),
         "calico, 1 unit: 1 to create, 1 to change, 1 to delete, 1 in the way\n\
          \x20 + create   ~ change   - delete   ! needs you first\n\
-         \x20 1 to 5 is the order; each step waits until every unit has done the one before (rollout)\n\
+         \x20 1 to 7 is the order; each step waits until every unit has done the one before (rollout)\n\
          \n2 add: each unit its peers\n\
          + BGPPeer calico-0-10.0.0.1  asNumber 64512 (unit-bgp-peers: 0[0])\n\
-         \n4 unset: the mesh goes off, and cluster IDs that are no longer wanted\n\
+         \n6 unset: the mesh goes off, and cluster IDs that are no longer wanted\n\
          ~ BGPConfiguration default  nodeToNodeMeshEnabled true → false (node-to-node-mesh)\n\
-         \n5 remove: what nobody asks for any more goes\n\
+         \n7 remove: what nobody asks for any more goes\n\
          - BGPPeer calico-0-10.0.0.9  no option asks for it any more\n\
          \n! BGPPeer x is not this charm's\n    delete it\n\n\
          The charm's own labels and records change on 1 object; that is no change to Calico.\n"
