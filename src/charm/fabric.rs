@@ -10,6 +10,7 @@ use super::findings::Findings;
 use super::install::{Installation, running_release};
 use super::observe::Observed;
 use super::reconcile::{Stop, Survey, Work};
+use super::rollout::Claims;
 use super::{Report, rollout, sweep};
 use crate::cluster::{ApiError, Kubernetes, Mode, escape, get_all};
 use crate::fabric::{
@@ -171,10 +172,14 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let Some(members) = complete.filter(|members| members.is_complete()) else {
             return Err("Juju has not told of every unit yet".to_owned());
         };
-        let found: BTreeMap<UnitName, UnitOnNode> = nodes
-            .iter()
-            .filter(|node| self.is_ours(node))
-            .filter_map(unit_on)
+        let claims = Claims::read(nodes, &self.identity.owner);
+        let mut doubled = claims.doubled().into_iter();
+        if let Some((unit, nodes)) = doubled.find(|(unit, _)| self.is_member(&unit.to_string())) {
+            return Err(format!("{} both say they are {unit}", nodes.join(" and ")));
+        }
+        let found: BTreeMap<UnitName, UnitOnNode> = claims
+            .nodes()
+            .filter_map(|(_, node)| unit_on(node))
             .map(|found| (found.unit.clone(), found))
             .collect();
         let known: BTreeSet<String> = found.keys().map(ToString::to_string).collect();

@@ -39,6 +39,8 @@ pub(super) enum Stop {
     Blocked(Blocked),
     /// A status of its own.
     Status(Status),
+    /// What the plan was made of has changed meanwhile: worth another look at once, else a status of its own.
+    Again(Status),
 }
 
 impl From<ApiError> for Stop {
@@ -93,7 +95,8 @@ pub async fn run<T: HookTools, H: Host>(
     let left = API_DEADLINE.saturating_sub(juju.asked.elapsed());
     match tokio::time::timeout(left, work.reconcile(hook, looking, report)).await {
         Ok(Ok(())) => {
-            rollout::tell(report);
+            let application = &identity.owner.application;
+            rollout::tell(report, application, hook == Hook::UpdateStatus);
             notes(&config, &intent, juju, report);
         }
         Ok(Err(stop)) => explain(stop, report),
@@ -218,7 +221,7 @@ fn explain(stop: Stop, report: &mut Report) {
             report.error(format!("{}; {}", blocked.message, blocked.remedy));
             report.status(Status::blocked(&blocked.message));
         }
-        Stop::Status(status) => report.status(status),
+        Stop::Status(status) | Stop::Again(status) => report.status(status),
     }
 }
 
@@ -336,6 +339,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                 Err(Stop::Api(error)) if matches!(error.failure, Failure::Conflict(_)) => {
                     tracing::debug!(%error, "looking again");
                 }
+                Err(Stop::Again(status)) => tracing::debug!(%status, "looking again"),
                 outcome => return outcome.map(|()| kubernetes),
             }
             look = first_look(self.surroundings).await?;
@@ -350,7 +354,8 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mode = self.define(&survey, report).await?;
         let foreseen = self.foresee(&mut survey, mode, report).await;
         if self.juju.leader && writes_for_all(&survey, &foreseen) {
-            self.let_sessions_come_up(report).await;
+            self.let_sessions_come_up(&survey.kubernetes, report)
+                .await?;
             self.still_leads().await?;
         }
         let changed = match &foreseen {
@@ -551,7 +556,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let moving = report
             .rollout
             .as_ref()
-            .is_none_or(|progress| progress.rings);
+            .is_none_or(|progress| !progress.is_at_rest);
         let is_needed = |unit: &str| {
             let number = unit.parse().map(|unit: UnitName| unit.number());
             let ids = &self.config.route_reflector_cluster_ids;

@@ -2,8 +2,10 @@
 //! for IPAM blocks before a first configuration, and for the other units' Nodes while it waits for them.
 
 mod look;
+mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,16 +19,16 @@ use crate::juju::HookTools;
 use crate::juju::tools::is_leader;
 use crate::model::{AsNumber, ClusterIntent, Intent, Rollout, UnitName};
 use crate::plan::{Allowance, Live, Plan, Step, holds_workloads, plan_apply};
-use crate::render::{
-    ANNOTATION_APPLICATION, ANNOTATION_APPLIED, ANNOTATION_MODEL, ANNOTATION_ROLLOUT,
-    ANNOTATION_UNIT, Desired, bgp_configuration,
-};
+use crate::printable::printable_line;
+use crate::render::{ANNOTATION_APPLIED, ANNOTATION_ROLLOUT, Desired, bgp_configuration};
 use crate::rollout::{
-    Applied, Decision, Permission, Record, RolloutStep, Situation, Wait, decide, permission,
+    Applied, Decision, Permission, Record, RolloutStep, Situation, Wait, decide, is_at_rest,
+    permission,
 };
 use crate::status::Status;
 
-pub(super) use look::{Passed, Seen};
+pub(super) use look::{Passed, Refused, Seen};
+pub(super) use members::Claims;
 
 /// How long the leader's hook waits for the others: Juju runs one hook at a time on a machine, and the principal's must
 /// not stall.
@@ -53,6 +55,21 @@ pub struct Progress {
     pub is_news: bool,
     /// Whether this unit itself has something to do in what is allowed from now on.
     pub own_part_is_due: bool,
+    /// Whether the change is over.
+    pub is_at_rest: bool,
+    /// Whom the leader knows, and what they say.
+    company: Company,
+}
+
+/// The units as the leader sees them.
+#[derive(Debug, Clone, Default)]
+struct Company {
+    /// Principals whose units are not known yet.
+    unseen: BTreeSet<String>,
+    /// Units that several Nodes say they are.
+    doubled: BTreeMap<UnitName, Vec<String>>,
+    /// How far the others are.
+    applied: BTreeMap<UnitName, Applied>,
 }
 
 /// What a hook does with the mesh.
@@ -75,23 +92,74 @@ impl Progress {
             format!("rollout stays at {} until", self.decision.record.step)
         };
         let text = match self.decision.wait.as_ref()? {
-            Wait::Members => format!("{what} Juju has told of every unit"),
-            Wait::Units(units) => {
-                let done = match self.decision.record.step {
-                    RolloutStep::Add => "its peers",
-                    RolloutStep::Renumber => "its AS numbers",
-                    RolloutStep::Reflect => "its cluster ID",
-                    RolloutStep::Rejoin | RolloutStep::Unset | RolloutStep::Remove => "followed",
-                };
-                format!("{what} {} has {done}", first_of(units))
+            Wait::Members if self.company.unseen.is_empty() => {
+                format!("{what} Juju has told of every unit")
             }
+            Wait::Members => {
+                let unseen = first_of(&self.company.unseen);
+                format!("{what} the unit on {unseen} has begun")
+            }
+            Wait::Units(units) => match self.doubled_among(units) {
+                Some((unit, nodes)) => {
+                    format!("{what} one Node alone says it is {unit}: {nodes}")
+                }
+                None => format!("{what} {} has {}", first_of(units), self.what_is_due()),
+            },
         };
         Some(Status::waiting(text))
+    }
+
+    /// What a unit that lags has to do.
+    fn what_is_due(&self) -> &'static str {
+        match self.decision.record.step {
+            RolloutStep::Add => "its peers",
+            RolloutStep::Renumber => "its AS numbers",
+            RolloutStep::Reflect => "its cluster ID",
+            RolloutStep::Rejoin | RolloutStep::Unset | RolloutStep::Remove => "followed",
+        }
+    }
+
+    fn doubled_among(&self, units: &BTreeSet<UnitName>) -> Option<(&UnitName, String)> {
+        let mut doubled = self.company.doubled.iter();
+        let (unit, nodes) = doubled.find(|(unit, _)| units.contains(unit))?;
+        Some((unit, nodes.join(", ")))
+    }
+
+    /// All that keeps a change from going on, for the log: the status has room for one unit.
+    fn reason(&self, application: &str) -> Option<String> {
+        let status = self.status()?;
+        let all = match self.decision.wait.as_ref()? {
+            Wait::Units(units) => listed(units),
+            Wait::Members => listed(&self.company.unseen),
+        };
+        Some(format!(
+            "rollout: {}; waits for {all}; juju run {application}/leader rollout-status tells more",
+            status.message()
+        ))
+    }
+
+    /// What is worth seeing though nothing is in the way.
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let doubled = self.company.doubled.iter().map(|(unit, nodes)| {
+            let nodes = nodes.join(" and ");
+            format!("{nodes} both say they are {unit}: delete the Node that is gone")
+        });
+        let record = &self.decision.record;
+        let is_over = record.step == RolloutStep::Remove && self.decision.wait.is_none();
+        let without = record.without.iter().filter(move |_| is_over);
+        let silent = without.filter(|unit| {
+            let told = self.company.applied.get(*unit);
+            told.is_none_or(|told| told.digest != record.digest || !told.left.is_empty())
+        });
+        let silent: BTreeSet<&UnitName> = silent.collect();
+        let silent = (!silent.is_empty())
+            .then(|| format!("{} was passed over and has not followed", first_of(&silent)));
+        doubled.chain(silent)
     }
 }
 
 /// `calico/3 (+4 more)`.
-fn first_of(units: &BTreeSet<UnitName>) -> String {
+fn first_of(units: &BTreeSet<impl Display>) -> String {
     let mut all = units.iter();
     let first = all.next().map(ToString::to_string).unwrap_or_default();
     match all.count() {
@@ -100,9 +168,15 @@ fn first_of(units: &BTreeSet<UnitName>) -> String {
     }
 }
 
-/// The record as it stands.
+fn listed(names: &BTreeSet<impl Display>) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// The record as it stands on the object itself. libcalico moves annotations away when it writes, and keeps them for ever
+/// (`lib/std/…/backend/k8s/conversion`): a record that is found there alone may be of a change long past, and allows nothing.
 pub(super) fn record_on(configuration: Option<&Live>) -> Option<Record> {
-    let text = configuration?.kept_annotation(ANNOTATION_ROLLOUT)?;
+    let text = configuration?.annotation(ANNOTATION_ROLLOUT)?;
     text.parse().ok()
 }
 
@@ -174,7 +248,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         let digest = self.intent.order_digest();
         let record = if self.juju.leader {
-            Some(self.decision(&ahead, &BTreeMap::new()).record)
+            Some(self.decision(&ahead, None, &BTreeMap::new()).record)
         } else {
             ahead.record.clone()
         };
@@ -210,9 +284,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     ) -> ConfigurationSteps {
         let live = observed.configuration.as_ref();
         let own = applied_by(unit_plan).or_else(|| applied_on(&observed.node));
-        let mut applied = self.applied(nodes);
+        let claims = Claims::read(nodes, &self.identity.owner);
+        let others = self.applied(&claims);
+        let mut applied = others.clone();
         applied.extend(own.clone().map(|own| (self.identity.unit.clone(), own)));
-        let decision = self.decision(ahead, &applied);
+        let members = self.members(&claims);
+        let decision = self.decision(ahead, members.as_ref().ok(), &applied);
         let mesh_is_on = mesh_is_on(live);
         let step = decision.record.step;
         let (desired, mesh) = self.configuration(live, &decision.record);
@@ -221,12 +298,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         });
         let record = &decision.record;
         let own_part_is_due = own.is_some_and(|own| {
-            own.generation != record.generation || own.left.iter().any(|left| *left <= step)
+            // Once every step is allowed nobody waits for an answer, and none is written.
+            let is_unheard = step < RolloutStep::Remove && own.generation != record.generation;
+            is_unheard || own.left.iter().any(|left| *left <= step)
         });
         let is_news = ahead.record.as_ref() != Some(record);
-        let is_at_rest = !is_news
-            && record.step == RolloutStep::Remove
-            && applied.values().all(|applied| applied.left.is_empty());
+        let units = members.as_ref().ok();
+        let is_at_rest = !is_news && units.is_some_and(|units| is_at_rest(record, units, &applied));
         let goes_off = mesh_is_on && !mesh;
         let under_traffic = !ahead.is_fresh && self.config.rollout == Rollout::Safe;
         let on_its_way = match (mesh && !self.config.node_to_node_mesh, goes_off) {
@@ -239,6 +317,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             rings: !is_at_rest,
             is_news,
             own_part_is_due,
+            is_at_rest,
+            company: Company {
+                unseen: members.err().unwrap_or_default(),
+                doubled: claims.doubled(),
+                applied: others,
+            },
             decision,
         });
         let write = plan_apply(desired, live);
@@ -264,43 +348,20 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         (desired.on_the_way(mesh, as_number, record), mesh)
     }
 
-    fn decision(&self, ahead: &Ahead, applied: &BTreeMap<UnitName, Applied>) -> Decision {
+    fn decision(
+        &self,
+        ahead: &Ahead,
+        members: Option<&BTreeSet<UnitName>>,
+        applied: &BTreeMap<UnitName, Applied>,
+    ) -> Decision {
         decide(&Situation {
             digest: self.intent.order_digest(),
             rollout: self.config.rollout,
             record: ahead.record.as_ref(),
             generation: &ahead.generation,
             is_fresh: ahead.is_fresh,
-            members: self.members().as_ref(),
+            members,
             applied,
-        })
-    }
-
-    /// Every unit there is, once Juju has told of all.
-    fn members(&self) -> Option<BTreeSet<UnitName>> {
-        let membership = self.juju.membership.as_ref();
-        let complete = membership.filter(|membership| membership.is_complete())?;
-        let units = complete.units.iter();
-        Some(units.filter_map(|unit| unit.parse().ok()).collect())
-    }
-
-    /// How far the units say they are, each on its Node.
-    fn applied(&self, nodes: &[Live]) -> BTreeMap<UnitName, Applied> {
-        let told = self.claimed(nodes);
-        told.filter_map(|(unit, node)| Some((unit, applied_on(node)?)))
-            .collect()
-    }
-
-    /// The application's units, each with its Node.
-    fn claimed<'n>(&self, nodes: &'n [Live]) -> impl Iterator<Item = (UnitName, &'n Live)> {
-        let owner = &self.identity.owner;
-        let ours = |node: &&Live| {
-            node.annotation(ANNOTATION_APPLICATION) == Some(&owner.application)
-                && node.annotation(ANNOTATION_MODEL) == Some(&owner.model)
-        };
-        nodes.iter().filter(ours).filter_map(|node| {
-            let unit = node.annotation(ANNOTATION_UNIT)?.parse().ok()?;
-            Some((unit, node))
         })
     }
 
@@ -324,7 +385,8 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         while has_time() {
             tokio::time::sleep(LOOK).await;
-            let applied = self.applied(&sweep::nodes(kubernetes).await?);
+            let nodes = sweep::nodes(kubernetes).await?;
+            let applied = self.applied(&Claims::read(&nodes, &self.identity.owner));
             let has_done = |unit: &UnitName| {
                 let done = |applied: &Applied| {
                     applied.has_done(&record.digest, &record.generation, record.step)
@@ -339,11 +401,35 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     }
 
     /// Waits a little where the mesh is about to go off: the last of the sessions in its place may be seconds old, and
-    /// objects do not tell whether they are up.
-    pub(super) async fn let_sessions_come_up(&self, report: &Report) {
-        let mesh = report.rollout.as_ref().map(|progress| progress.mesh);
-        if mesh == Some(MeshOnItsWay::GoesOff) {
-            tokio::time::sleep(SESSIONS_COME_UP).await;
+    /// objects do not tell whether they are up. What the others have said must still stand then: a unit may have been
+    /// told to go, or to change again, and has relied on the mesh that it saw.
+    ///
+    /// # Errors
+    /// When the API cannot be asked, or a unit has taken back what it said.
+    pub(super) async fn let_sessions_come_up(
+        &self,
+        kubernetes: &Kubernetes,
+        report: &Report,
+    ) -> Result<(), Stop> {
+        let progress = report.rollout.as_ref();
+        let Some(progress) = progress.filter(|progress| progress.mesh == MeshOnItsWay::GoesOff)
+        else {
+            return Ok(());
+        };
+        tokio::time::sleep(SESSIONS_COME_UP).await;
+        let nodes = sweep::nodes(kubernetes).await?;
+        let now = self.applied(&Claims::read(&nodes, &self.identity.owner));
+        let others = progress.company.applied.iter();
+        let mut others = others.filter(|(unit, _)| **unit != self.identity.unit);
+        let stands = |unit: &UnitName, told: &Applied| {
+            let now = now.get(unit);
+            now.is_some_and(|now| now.has_done(&told.digest, &told.generation, told.step))
+        };
+        match others.find(|(unit, told)| !stands(unit, told)) {
+            Some((unit, _)) => Err(Stop::Again(Status::waiting(format!(
+                "mesh stays on: {unit} has taken back what it had done"
+            )))),
+            None => Ok(()),
         }
     }
 
@@ -366,9 +452,23 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     }
 }
 
-/// Says what a change waits for, unless something else is in the way.
-pub(super) fn tell(report: &mut Report) {
-    if let Some(status) = report.rollout.as_ref().and_then(Progress::status) {
+/// Says what a change waits for, unless something else is in the way; in the log in any case but in a `routine` hook, which
+/// comes every five minutes.
+pub(super) fn tell(report: &mut Report, application: &str, routine: bool) {
+    let Some(progress) = report.rollout.clone() else {
+        return;
+    };
+    if let Some(reason) = progress.reason(application) {
+        if routine {
+            tracing::debug!("{}", printable_line(&reason));
+        } else {
+            report.warning(reason);
+        }
+    }
+    for note in progress.notes() {
+        report.note(note);
+    }
+    if let Some(status) = progress.status() {
         report.progress(status);
     }
 }

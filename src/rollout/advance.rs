@@ -89,8 +89,8 @@ fn begun(situation: &Situation<'_>, step: RolloutStep) -> Record {
     }
 }
 
-/// What the present step still waits for.
-fn wait(situation: &Situation<'_>, present: &Record) -> Option<Wait> {
+/// What the step of a record still waits for.
+pub(super) fn wait(situation: &Situation<'_>, present: &Record) -> Option<Wait> {
     let Some(members) = situation.members else {
         return Some(Wait::Members);
     };

@@ -31,5 +31,5 @@ pub use advance::{Decision, Situation, Wait, decide};
 pub use applied::Applied;
 pub use declared::{Declared, DeclaredKind, declared};
 pub use record::{Permission, Record, permission};
-pub use standing::{Part, Phase, Standing};
+pub use standing::{Part, Phase, Standing, is_at_rest};
 pub use step::RolloutStep;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Applied, Decision, Record, RolloutStep, Situation, Wait, decide};
+use super::advance::wait;
+use super::{Applied, Record, RolloutStep, Situation, Wait};
 use crate::model::UnitName;
 
 /// How far one unit is.
@@ -10,6 +11,8 @@ use crate::model::UnitName;
 pub enum Part {
     /// No Node says that it is there.
     NoNode,
+    /// Juju knows of no such unit any more; its Node still says that it is there.
+    Gone,
     /// It has not acted on this change yet.
     Behind,
     /// It has done the steps so far and has something to do in these.
@@ -41,7 +44,7 @@ pub struct Standing {
     pub phase: Phase,
     /// The record as it stands.
     pub record: Option<Record>,
-    /// What keeps the leader from allowing the next step.
+    /// What the present step waits for; where it waits for nothing and is not the last, the leader's next hook goes on.
     pub wait: Option<Wait>,
     /// Every unit that is known, from Juju or by its Node.
     pub units: BTreeMap<UnitName, Part>,
@@ -55,36 +58,27 @@ impl Standing {
         let known = situation.members.into_iter().flatten();
         let units: BTreeMap<UnitName, Part> = known
             .chain(present)
-            .map(|unit| {
-                let applied = situation.applied.get(unit);
-                (unit.clone(), part(unit, present, applied, record.as_ref()))
-            })
+            .map(|unit| (unit.clone(), part(unit, present, situation)))
             .collect();
-        let Some(begun) = record
+        let begun = record
             .as_ref()
-            .filter(|record| record.digest == situation.digest)
-        else {
-            return Self {
-                phase: Phase::Asked,
-                record,
-                wait: None,
-                units,
-            };
+            .filter(|record| record.digest == situation.digest);
+        let phase = match begun {
+            None => Phase::Asked,
+            Some(begun) => {
+                let members = situation.members.unwrap_or(present);
+                if is_at_rest(begun, members, situation.applied) {
+                    Phase::AtRest
+                } else {
+                    Phase::UnderWay
+                }
+            }
         };
-        let Decision { wait, .. } = decide(situation);
-        let is_waited_for = |unit: &UnitName| !begun.without.contains(unit);
-        let rests = begun.step == RolloutStep::Remove
-            && units
-                .iter()
-                .all(|(unit, part)| *part == Part::Settled || !is_waited_for(unit));
+        let open = begun.filter(|begun| begun.step < RolloutStep::Remove);
         Self {
-            phase: if rests {
-                Phase::AtRest
-            } else {
-                Phase::UnderWay
-            },
+            phase,
+            wait: open.and_then(|begun| wait(situation, begun)),
             record,
-            wait,
             units,
         }
     }
@@ -99,23 +93,46 @@ impl Standing {
     }
 }
 
-fn part(
-    unit: &UnitName,
-    present: &BTreeSet<UnitName>,
-    applied: Option<&Applied>,
-    record: Option<&Record>,
-) -> Part {
+/// Whether a change is over: every one of these units has done all of it, or is not waited for.
+#[must_use]
+pub fn is_at_rest(
+    record: &Record,
+    units: &BTreeSet<UnitName>,
+    applied: &BTreeMap<UnitName, Applied>,
+) -> bool {
+    let is_settled = |unit: &UnitName| {
+        let told = applied.get(unit).filter(|told| is_of(told, record));
+        told.is_some_and(|told| told.left.is_empty())
+    };
+    record.step == RolloutStep::Remove
+        && units
+            .iter()
+            .all(|unit| record.without.contains(unit) || is_settled(unit))
+}
+
+/// Whether a unit speaks of this change. Once every step is allowed, it does not matter by which record it has come to its
+/// end.
+fn is_of(applied: &Applied, record: &Record) -> bool {
+    let same = applied.generation == record.generation;
+    applied.digest == record.digest && (same || record.step == RolloutStep::Remove)
+}
+
+fn part(unit: &UnitName, present: &BTreeSet<UnitName>, situation: &Situation<'_>) -> Part {
     if !present.contains(unit) {
         return Part::NoNode;
     }
-    // Once every step is allowed, it does not matter by which record a unit has come to its end.
-    let of_change = |applied: &&Applied| {
-        record.is_some_and(|record| {
-            let same = applied.generation == record.generation;
-            applied.digest == record.digest && (same || record.step == RolloutStep::Remove)
-        })
-    };
-    match applied.filter(of_change) {
+    if situation
+        .members
+        .is_some_and(|members| !members.contains(unit))
+    {
+        return Part::Gone;
+    }
+    let told = situation.applied.get(unit);
+    let of_change = situation.record.and_then(|record| {
+        let told = told?;
+        is_of(told, record).then_some(told)
+    });
+    match of_change {
         None => Part::Behind,
         Some(applied) if applied.left.is_empty() => Part::Settled,
         Some(applied) => Part::Left {
@@ -198,6 +215,11 @@ mod tests {
         // A settled unit of an older record has not seen this one.
         assert_eq!(phase("new unset 7", three, &settled), Phase::UnderWay);
         assert_eq!(phase("new remove 7", three, &settled[..2]), Phase::UnderWay);
+        // Nor does a unit that is gone keep a change going, whatever its Node still says.
+        let two = Some(&FOUR[..2]);
+        assert_eq!(phase("new remove 7", two, &settled[..2]), Phase::AtRest);
+        let gone = standing("new add 7", two, &settled).units;
+        assert_eq!(gone.get(&unit("calico/2")), Some(&Part::Gone));
         assert_eq!(phase("new remove 7", Some(FOUR), &settled), Phase::UnderWay);
         let passed = "new remove 7 without calico/3";
         assert_eq!(phase(passed, Some(FOUR), &settled), Phase::AtRest);
@@ -218,5 +240,17 @@ mod tests {
             &[("calico/0", "new settled 7")],
         );
         assert_eq!(three.lagging(), [unit("calico/1")].into());
+    }
+
+    #[test]
+    fn whoever_has_done_the_present_step_is_not_waited_for() {
+        let left = [
+            ("calico/0", "new add 7 left reflect"),
+            ("calico/1", "new add 7 left remove"),
+        ];
+        let done = standing("new add 7", Some(&FOUR[..2]), &left);
+        assert_eq!((done.phase, done.wait), (Phase::UnderWay, None));
+        let next = standing("new reflect 7", Some(&FOUR[..2]), &left);
+        assert_eq!(next.lagging(), [unit("calico/0"), unit("calico/1")].into());
     }
 }

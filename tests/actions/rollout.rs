@@ -49,8 +49,8 @@ fn a_change_that_a_silent_unit_holds_goes_on_without_it() {
         (&status["phase"], &status["step"]),
         (&json!("under-way"), &json!("add"))
     );
-    let since = status["since"].as_str().unwrap_or_default();
-    assert!(since.ends_with('Z'), "the API server says when: {status}");
+    let written = status["written"].as_str().unwrap_or_default();
+    assert!(written.ends_with('Z'), "the API server says when: {status}");
     let waited_for: Vec<&str> = status["units"]
         .as_array()
         .expect("a list")
@@ -64,9 +64,16 @@ fn a_change_that_a_silent_unit_holds_goes_on_without_it() {
         failure(&refused),
         "calico/1 is not the leader: juju run calico/leader resume"
     );
+    let asked = act(&site, "calico/0", "resume", &json!({}));
+    succeeded(&asked);
+    assert_eq!(
+        text(&asked, "next"),
+        "juju run calico/leader resume units=calico/2"
+    );
     site.assert_untouched_since(&before);
 
-    let resumed = act(&site, "calico/0", "resume", &json!({}));
+    let named = json!({"units": "calico/2"});
+    let resumed = act(&site, "calico/0", "resume", &named);
     succeeded(&resumed);
     assert_eq!(text(&resumed, "without"), "calico/2");
     assert!(text(&resumed, "may-be-cut").starts_with("calico/2: may lack BGPPeers"));

@@ -47,12 +47,7 @@ impl Answer {
         self
     }
 
-    /// Whether it has a result of this name.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.results.iter().any(|(name, _)| *name == key)
-    }
-
-    /// Whether it did.
+    /// Whether the action has failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some()
     }

@@ -95,7 +95,7 @@ async fn answer<T: HookTools, H: Host>(
         }
         Action::Apply => Box::pin(apply::apply(&work, parameters)).await?,
         Action::RolloutStatus => within_deadline(rollout::status(&work, parameters)).await,
-        Action::Resume => Box::pin(rollout::resume(&work)).await?,
+        Action::Resume => Box::pin(rollout::resume(&work, parameters)).await?,
         Action::Show => within_deadline(show::show(&work, parameters)).await,
         Action::ShowPools => within_deadline(pools::show(&work, parameters)).await,
         Action::MigratePool => within_deadline(migrate::migrate(&work, parameters)).await,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::model::UnitName;
 use crate::plan::PlanDigest;
 
 /// How a result is written.
@@ -40,6 +41,8 @@ pub(super) struct Parameters {
     pub(super) drain: bool,
     /// `limit`: pods that go at most.
     pub(super) limit: usize,
+    /// `units`: those that a change is to go on without.
+    pub(super) units: BTreeSet<UnitName>,
 }
 
 impl Default for Parameters {
@@ -52,6 +55,7 @@ impl Default for Parameters {
             pool: None,
             drain: false,
             limit: LIMIT,
+            units: BTreeSet::new(),
         }
     }
 }
@@ -103,6 +107,12 @@ impl Parameters {
                     return Err(format!("drain is {other}, and can be true or false"));
                 }
                 ("limit", value) => parameters.limit = limit(value)?,
+                ("units", Value::String(text)) => parameters.units = units(text)?,
+                ("units", other) => {
+                    return Err(format!(
+                        "units is {other}, and is a list of units such as calico/3"
+                    ));
+                }
                 // Another action's, or one that a later release knows.
                 _ => {}
             }
@@ -114,6 +124,17 @@ impl Parameters {
     pub(super) fn wants(&self, kind: &str) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind.to_lowercase())
     }
+}
+
+fn units(text: &str) -> Result<BTreeSet<UnitName>, String> {
+    let words = text.split(|one: char| one == ',' || one.is_whitespace());
+    let words = words.filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            word.parse()
+                .map_err(|error| format!("units: {word:?}: {error}"))
+        })
+        .collect()
 }
 
 fn limit(value: &Value) -> Result<usize, String> {

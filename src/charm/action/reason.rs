@@ -126,7 +126,7 @@ impl From<Stop> for Reason {
                 )
             }
             Stop::Blocked(blocked) => blocked.into(),
-            Stop::Status(status) => status.into(),
+            Stop::Status(status) | Stop::Again(status) => status.into(),
         }
     }
 }

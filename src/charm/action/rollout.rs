@@ -1,20 +1,22 @@
 //! `rollout-status` and `resume`: how a change stands, and how it goes on without units that do not answer. Performs IO.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::answer::{Answer, document, listed};
+use super::leader_alone;
 use super::parameters::{Format, Parameters};
 use super::reason::Reason;
 use super::resources::hook;
-use super::{leader_alone, within_deadline};
 use crate::charm::reconcile::Work;
-use crate::charm::rollout::{Passed, Seen};
-use crate::charm::{HookError, Report};
+use crate::charm::rollout::{Passed, Refused, Seen};
+use crate::charm::{API_DEADLINE, HookError, Report};
 use crate::host::Host;
 use crate::juju::{Action, HookTools};
 use crate::model::UnitName;
 use crate::printable::printable_line;
-use crate::rollout::{Part, Phase, Record, RolloutStep, Wait};
+use crate::rollout::{Part, Phase, Record, RolloutStep, Standing, Wait};
 
 /// Shows how the change stands.
 pub(super) async fn status<T: HookTools, H: Host>(
@@ -32,63 +34,122 @@ pub(super) async fn status<T: HookTools, H: Host>(
     Answer::default().with("rollout", text)
 }
 
-/// Goes on without the units that lag, then lets the ordinary hook follow.
+/// Goes on without the units that are named, then lets the ordinary hook follow. Where nobody is waited for it is the hook
+/// alone that goes on; where nobody is named it only tells who could be.
 ///
 /// # Errors
 /// When a hook tool fails.
 pub(super) async fn resume<T: HookTools, H: Host>(
     work: &Work<'_, T, H>,
+    parameters: &Parameters,
 ) -> Result<Answer, HookError> {
     if let Err(reason) = leader_alone(work, Action::Resume) {
         return Ok(Answer::failed(reason));
     }
-    let passed = within_deadline(pass_over(work)).await;
-    if passed.has_failed() || !passed.has("without") {
-        return Ok(passed);
+    let mut report = Report::default();
+    let passing = work.pass_over(&parameters.units, &mut report);
+    let passed = match tokio::time::timeout(API_DEADLINE, passing).await {
+        Ok(Ok(passed)) => passed,
+        Ok(Err(stop)) => return Ok(Answer::failed(Reason::from(stop))),
+        Err(_) => return Ok(Answer::failed(Reason::deadline())),
+    };
+    let (answer, goes_on) = told(work, &passed);
+    if !goes_on {
+        return Ok(answer);
     }
     let status = hook(work).await?;
-    Ok(passed.with("status", status.to_string()))
+    Ok(answer.with("status", status.to_string()))
 }
 
-async fn pass_over<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Answer {
-    let passed = match work.pass_over(&mut Report::default()).await {
-        Ok(passed) => passed,
-        Err(stop) => return Answer::failed(Reason::from(stop)),
-    };
-    let Passed { standing, record } = passed;
-    match (record, standing.wait) {
-        (Some((record, units)), _) => Answer::default()
-            .with("without", named(&units))
-            .with("record", record.to_string())
-            .with("may-be-cut", may_be_cut(record.step, &named(&units))),
-        (None, Some(Wait::Members)) => Answer::failed(told(work)),
-        (None, _) => Answer::default().with("resume", nobody(standing.phase)),
+/// What is said of units that were passed over, or are not, and whether the hook goes on.
+fn told<T: HookTools, H: Host>(work: &Work<'_, T, H>, passed: &Passed) -> (Answer, bool) {
+    let Passed { seen, outcome } = passed;
+    let standing = &seen.standing;
+    let lagging = work.other_lagging(standing);
+    match outcome {
+        Some(Ok(record)) => {
+            let units = &record.without;
+            let answer = Answer::default()
+                .with("without", named(units))
+                .with("record", record.to_string())
+                .with("may-be-cut", may_be_cut(work, record.step, units));
+            (answer, true)
+        }
+        Some(Err(Refused::NotWaitedFor(others))) => {
+            let (others, lagging) = (named(others), named(&lagging));
+            let reason = format!("units: the change does not wait for {others} but for {lagging}");
+            (Answer::failed(reason), false)
+        }
+        Some(Err(Refused::NoReflector)) => (Answer::failed(no_reflector(work)), false),
+        None if standing.wait == Some(Wait::Members) => {
+            (Answer::failed(unknown(work, seen)), false)
+        }
+        None if !lagging.is_empty() => {
+            let step = standing.record.as_ref().map(|record| record.step);
+            let application = work.identity.unit.application();
+            let next = format!(
+                "juju run {application}/leader resume units={}",
+                joined(&lagging)
+            );
+            let answer = Answer::default()
+                .with("waits-for", named(&lagging))
+                .with(
+                    "may-be-cut",
+                    may_be_cut(work, step.unwrap_or(RolloutStep::Add), &lagging),
+                )
+                .with(
+                    "resume",
+                    "nothing was written: name the units that will not answer",
+                )
+                .with("next", next);
+            (answer, false)
+        }
+        None if standing.phase == Phase::AtRest => {
+            let text = "no change is under way; nothing was written";
+            (Answer::default().with("resume", text), false)
+        }
+        None => {
+            let text = "the change waits for no other unit: the leader's hook goes on with it";
+            (Answer::default().with("resume", text), true)
+        }
     }
 }
 
-/// What there is to say where no unit is passed over.
-fn nobody(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Asked => "the leader has not begun the change: its next hook does",
-        Phase::UnderWay => "the change waits for no other unit; nothing was written",
-        Phase::AtRest => "no change is under way; nothing was written",
-    }
-}
-
-/// Why nobody can be passed over while Juju has not told of all.
-fn told<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> String {
-    let known = work.juju.membership.as_ref();
-    let known = known.map(|known| (known.units.len(), known.principals.len()));
-    let (units, principals) = known.unwrap_or_default();
+fn no_reflector<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> String {
+    let application = work.identity.unit.application();
     format!(
-        "Juju has told of {units} of {principals} units, and units that are not known cannot be passed over; it tells of \
-         the others once their agents have run. juju config {} rollout=immediate waits for nobody",
-        work.identity.unit.application()
+        "units: all that route-reflector-cluster-ids names would be passed over, and there is to be no mesh: every node would \
+         be cut off. Name a unit that answers there, or juju config {application} node-to-node-mesh=true"
     )
 }
 
-/// What going on without units may cost, by the step that they have not done.
-fn may_be_cut(step: RolloutStep, units: &str) -> String {
+/// Why nobody can be passed over while Juju has not told of all.
+fn unknown<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String {
+    let application = work.identity.unit.application();
+    let known = work.juju.membership.as_ref();
+    let known = known.map(|known| (known.units.len(), known.principals.len()));
+    let (units, principals) = known.unwrap_or_default();
+    let missing: Vec<&str> = seen.unseen.iter().map(String::as_str).collect();
+    let missing = match missing.as_slice() {
+        [] => String::new(),
+        [first, ..] => format!(
+            " The units of {} have not begun: where that machine is not to come, juju remove-unit {first}.",
+            missing.join(", ")
+        ),
+    };
+    format!(
+        "Juju has told of {units} of {principals} units, and units that are not known cannot be passed over; it tells of \
+         the others once their agents have run.{missing} juju config {application} rollout=immediate waits for nobody; \
+         juju config {application} --reset rollout afterwards"
+    )
+}
+
+/// What going on without units may cost, by the steps that they have not done.
+fn may_be_cut<T: HookTools, H: Host>(
+    work: &Work<'_, T, H>,
+    step: RolloutStep,
+    units: &BTreeSet<UnitName>,
+) -> String {
     let how = match step {
         RolloutStep::Add => {
             "may lack BGPPeers that stand in for the mesh and for peers that go, so that their pods are cut off"
@@ -106,7 +167,23 @@ fn may_be_cut(step: RolloutStep, units: &str) -> String {
             "may still rely on peers that the others take away now, so that their pods are cut off"
         }
     };
-    format!("{units}: {how} until they have followed")
+    let mut text = format!("{}: {how} until they have followed", named(units));
+    let ids = &work.config.route_reflector_cluster_ids;
+    let reflectors = units.iter().filter(|unit| ids.contains_key(&unit.number()));
+    let reflectors: Vec<&UnitName> = reflectors.collect();
+    if !reflectors.is_empty() && step <= RolloutStep::Reflect {
+        text.push_str(&format!(
+            "; {}: to reflect and may not, so that every node without another reflector is cut off too",
+            named(reflectors)
+        ));
+    }
+    text
+}
+
+/// `calico/3,calico/5`, as the parameter takes them.
+fn joined(units: &BTreeSet<UnitName>) -> String {
+    let units: Vec<String> = units.iter().map(ToString::to_string).collect();
+    units.join(",")
 }
 
 fn named<'u>(units: impl IntoIterator<Item = &'u UnitName>) -> String {
@@ -120,8 +197,7 @@ fn words(steps: impl IntoIterator<Item = RolloutStep>) -> String {
 }
 
 fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<String> {
-    let Seen { standing, since } = seen;
-    let application = work.identity.unit.application();
+    let Seen { standing, .. } = seen;
     let mut lines = Vec::new();
     let mut line = |name: &str, value: &str| {
         lines.push(printable_line(format!("{name:<12}{value}").trim_end()));
@@ -129,7 +205,7 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
     match standing.phase {
         Phase::AtRest => line("no change is under way", ""),
         Phase::Asked => line(
-            "a change is asked for; the leader's next hook begins it",
+            "a change is asked for; the leader's next hook begins it, unless its status says what is in the way",
             "",
         ),
         Phase::UnderWay => {}
@@ -145,21 +221,34 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
         let steps = words(RolloutStep::ALL);
         line("step", &format!("{} (of {steps})", record.step));
         line("generation", &record.generation);
-        if let Some(since) = since {
-            line("since", since);
+        if let Some(written) = &seen.written {
+            line("written", written);
         }
         if !record.without.is_empty() {
             line("without", &format!("{} (resume)", named(&record.without)));
         }
     }
-    if standing.phase != Phase::UnderWay {
-        return lines;
-    }
     let lagging = standing.lagging();
     if standing.wait == Some(Wait::Members) {
-        line("waits for", "Juju, which has not told of every unit yet");
+        let unseen: Vec<&str> = seen.unseen.iter().map(String::as_str).collect();
+        let of = match unseen.as_slice() {
+            [] => String::new(),
+            _ => format!(": the units of {} have not begun", unseen.join(", ")),
+        };
+        line(
+            "waits for",
+            &format!("Juju, which has not told of every unit yet{of}"),
+        );
     }
-    for (unit, part) in &standing.units {
+    for (unit, nodes) in &seen.doubled {
+        let nodes = nodes.join(" and ");
+        line(
+            "twice",
+            &format!("{nodes} both say they are {unit}: delete the Node that is gone"),
+        );
+    }
+    let is_open = |part: &Part| standing.phase == Phase::UnderWay || *part != Part::Settled;
+    for (unit, part) in standing.units.iter().filter(|(_, part)| is_open(part)) {
         let name = if lagging.contains(unit) {
             "waits for"
         } else {
@@ -167,17 +256,44 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
         };
         line(name, &format!("{unit}: {}", words_of(part)));
     }
-    if !lagging.is_empty() {
-        let way = format!("juju run {application}/leader resume goes on without them");
-        line("way out", &way);
+    if let Some((name, way)) = way_on(work, standing) {
+        line(name, &way);
     }
     lines
+}
+
+/// What can be done to make a change go on.
+fn way_on<T: HookTools, H: Host>(
+    work: &Work<'_, T, H>,
+    standing: &Standing,
+) -> Option<(&'static str, String)> {
+    let application = work.identity.unit.application();
+    let step = standing.record.as_ref().map(|record| record.step);
+    let resume = format!("juju run {application}/leader resume");
+    let others = if work.juju.leader {
+        work.other_lagging(standing)
+    } else {
+        standing.lagging()
+    };
+    match &standing.wait {
+        Some(Wait::Members) => Some(("way out", format!("{resume} tells it"))),
+        Some(Wait::Units(_)) => Some((
+            "way out",
+            format!("{resume} units={} goes on without them", joined(&others)),
+        )),
+        None if standing.phase == Phase::UnderWay && step < Some(RolloutStep::Remove) => Some((
+            "next",
+            format!("the leader's next hook goes on; {resume} has it run now"),
+        )),
+        None => None,
+    }
 }
 
 /// `done add; left reflect, remove`.
 fn words_of(part: &Part) -> String {
     match part {
         Part::NoNode => "no Node is claimed by it".to_owned(),
+        Part::Gone => "is gone; its Node says so no more once it is drained or deleted".to_owned(),
         Part::Behind => "has not acted on this change yet".to_owned(),
         Part::Left { done, steps } => {
             format!("done {done}; left {}", words(steps.iter().copied()))
@@ -187,7 +303,7 @@ fn words_of(part: &Part) -> String {
 }
 
 fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String {
-    let Seen { standing, since } = seen;
+    let Seen { standing, .. } = seen;
     let lagging = standing.lagging();
     let record = standing.record.as_ref();
     let units: Vec<Value> = standing
@@ -196,6 +312,7 @@ fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
         .map(|(unit, part)| {
             let (state, done, left) = match part {
                 Part::NoNode => ("no-node", None, Vec::new()),
+                Part::Gone => ("gone", None, Vec::new()),
                 Part::Behind => ("behind", None, Vec::new()),
                 Part::Left { done, steps } => {
                     let left = steps.iter().map(|step| step.as_str()).collect();
@@ -228,8 +345,10 @@ fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
         "recorded_digest": text(|record| record.digest.clone()),
         "step": text(|record| record.step.to_string()),
         "generation": text(|record| record.generation.clone()),
-        "since": since,
+        "written": seen.written,
         "waits_for": waits_for,
+        "unseen": seen.unseen,
+        "doubled": seen.doubled.iter().map(|(unit, nodes)| json!({"unit": unit.to_string(), "nodes": nodes})).collect::<Vec<_>>(),
         "units": units,
     });
     document(fields, "units")

@@ -1,10 +1,10 @@
 //! How a change stands and what passes units over, for the actions. Performs IO.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::try_join;
 
-use super::{ANNOTATION_ROLLOUT, record_on};
+use super::{ANNOTATION_ROLLOUT, Claims, record_on};
 use crate::charm::observe::first_look;
 use crate::charm::reconcile::{Stop, Work};
 use crate::charm::{Report, sweep};
@@ -20,17 +20,28 @@ use crate::rollout::{Record, Situation, Standing};
 pub struct Seen {
     /// How it stands.
     pub standing: Standing,
-    /// When the record last changed.
-    pub since: Option<String>,
+    /// When the record was last written.
+    pub written: Option<String>,
+    /// Principals whose units are not known yet.
+    pub unseen: BTreeSet<String>,
+    /// Units that several Nodes say they are.
+    pub doubled: BTreeMap<UnitName, Vec<String>>,
 }
 
 /// What going on without units has come to.
 pub struct Passed {
     /// How the change stood.
-    pub standing: Standing,
-    /// The record that was written, and the units that are not waited for by it; `None` where there was nothing to pass
-    /// over and nothing was written.
-    pub record: Option<(Record, BTreeSet<UnitName>)>,
+    pub seen: Seen,
+    /// What was written; `None` where there was nothing to pass over.
+    pub outcome: Option<Result<Record, Refused>>,
+}
+
+/// Why units are not passed over.
+pub enum Refused {
+    /// The change does not wait for these.
+    NotWaitedFor(BTreeSet<UnitName>),
+    /// Nobody would be left to reflect, and there is to be no mesh.
+    NoReflector,
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
@@ -46,36 +57,42 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let path = Kind::BgpConfiguration.object_path(mode.group, "default");
         let (configuration, nodes) = try_join!(kubernetes.get(&path), sweep::nodes(&kubernetes))?;
         let configuration = configuration.map(Live::new);
-        let since = configuration
-            .as_ref()
-            .and_then(|live| live.written_with(ANNOTATION_ROLLOUT));
-        Ok(Seen {
-            standing: self.standing(record_on(configuration.as_ref()).as_ref(), &nodes),
-            since: since.map(str::to_owned),
-        })
+        self.refuse_other_applications(configuration.as_ref())?;
+        Ok(self.seen_in(configuration.as_ref(), &nodes))
     }
 
-    fn standing(&self, record: Option<&Record>, nodes: &[Live]) -> Standing {
-        let present = self.claimed(nodes).map(|(unit, _)| unit).collect();
-        let members = self.members();
+    fn seen_in(&self, configuration: Option<&Live>, nodes: &[Live]) -> Seen {
+        let claims = Claims::read(nodes, &self.identity.owner);
+        let members = self.members(&claims);
+        let record = record_on(configuration);
         let situation = Situation {
             digest: self.intent.order_digest(),
             rollout: self.config.rollout,
-            record,
+            record: record.as_ref(),
             generation: "-",
             is_fresh: false,
-            members: members.as_ref(),
-            applied: &self.applied(nodes),
+            members: members.as_ref().ok(),
+            applied: &self.applied(&claims),
         };
-        Standing::new(&situation, &present)
+        let written = configuration.and_then(|live| live.written_with(ANNOTATION_ROLLOUT));
+        Seen {
+            standing: Standing::new(&situation, &claims.units()),
+            written: written.map(str::to_owned),
+            doubled: claims.doubled(),
+            unseen: members.err().unwrap_or_default(),
+        }
     }
 
-    /// Writes into the record that the change goes on without the units that lag now; nothing where none does. This unit
-    /// itself is not passed over: its next hook does its part.
+    /// Writes into the record that the change goes on without these units; nothing where the change waits for nobody, or
+    /// none is named. This unit itself is not passed over: its next hook does its part.
     ///
     /// # Errors
     /// When the API cannot be asked, another unit leads by now, or somebody else has written the object meanwhile.
-    pub(in crate::charm) async fn pass_over(&self, report: &mut Report) -> Result<Passed, Stop> {
+    pub(in crate::charm) async fn pass_over(
+        &self,
+        units: &BTreeSet<UnitName>,
+        report: &mut Report,
+    ) -> Result<Passed, Stop> {
         let look = first_look(self.surroundings).await?;
         let mut survey = self.survey(look, report).await?;
         let kubernetes = &survey.kubernetes;
@@ -84,16 +101,22 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let observed = self.observe(kubernetes, served, named, report).await?;
         let live = observed.configuration.as_ref();
         self.refuse_other_applications(live)?;
-        let standing = self.standing(record_on(live).as_ref(), &survey.nodes);
-        let mut units = standing.lagging();
-        units.remove(&self.identity.unit);
-        let (false, Some(mut record)) = (units.is_empty(), standing.record.clone()) else {
+        let seen = self.seen_in(live, &survey.nodes);
+        let lagging = self.other_lagging(&seen.standing);
+        let record = seen.standing.record.clone();
+        let Some(mut record) = record.filter(|_| !lagging.is_empty() && !units.is_empty()) else {
             return Ok(Passed {
-                standing,
-                record: None,
+                seen,
+                outcome: None,
             });
         };
         record.without.extend(units.iter().cloned());
+        if let Err(refused) = self.may_pass_over(units, &lagging, &record) {
+            return Ok(Passed {
+                seen,
+                outcome: Some(Err(refused)),
+            });
+        }
         let (desired, _) = self.configuration(live, &record);
         let mode = served.with_version(report.version.as_deref());
         let write: Vec<_> = plan_apply(desired, live).into_iter().collect();
@@ -102,8 +125,34 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             .done(apply_wave(kubernetes, mode, &write).await)
             .map_err(Stop::Api)?;
         Ok(Passed {
-            standing,
-            record: Some((record, units)),
+            seen,
+            outcome: Some(Ok(record)),
         })
+    }
+
+    /// The units that a change waits for, without this one.
+    pub(in crate::charm) fn other_lagging(&self, standing: &Standing) -> BTreeSet<UnitName> {
+        let mut lagging = standing.lagging();
+        lagging.remove(&self.identity.unit);
+        lagging
+    }
+
+    fn may_pass_over(
+        &self,
+        units: &BTreeSet<UnitName>,
+        lagging: &BTreeSet<UnitName>,
+        record: &Record,
+    ) -> Result<(), Refused> {
+        let others: BTreeSet<UnitName> = units.difference(lagging).cloned().collect();
+        if !others.is_empty() {
+            return Err(Refused::NotWaitedFor(others));
+        }
+        let passed: BTreeSet<u32> = record.without.iter().map(UnitName::number).collect();
+        let mut reflectors = self.config.route_reflector_cluster_ids.keys();
+        let nobody = reflectors.len() > 0 && reflectors.all(|number| passed.contains(number));
+        if nobody && !self.config.node_to_node_mesh {
+            return Err(Refused::NoReflector);
+        }
+        Ok(())
     }
 }

@@ -47,7 +47,7 @@ async fn a_change_that_waits_says_for_whom() {
     let first = text(&asked, "rollout").lines().next().unwrap();
     assert_eq!(
         first,
-        "a change is asked for; the leader's next hook begins it"
+        "a change is asked for; the leader's next hook begins it, unless its status says what is in the way"
     );
 
     let status = bench.hook(0, UnitHook::ConfigChanged).await;
@@ -63,7 +63,7 @@ async fn a_change_that_waits_says_for_whom() {
         let shown = bench.looked(unit, Action::RolloutStatus, json!({})).await;
         let lines: Vec<&str> = text(&shown, "rollout")
             .lines()
-            .filter(|line| !line.starts_with("since"))
+            .filter(|line| !line.starts_with("written"))
             .collect();
         assert_eq!(
             lines,
@@ -73,7 +73,7 @@ async fn a_change_that_waits_says_for_whom() {
                 &format!("generation  {generation}"),
                 "unit        calico/0: done add; left reflect",
                 "waits for   calico/1: has not acted on this change yet",
-                "way out     juju run calico/leader resume goes on without them",
+                "way out     juju run calico/leader resume units=calico/1 goes on without them",
             ]
         );
     }
@@ -121,7 +121,22 @@ async fn a_change_goes_on_without_a_silent_unit() {
     );
     assert_eq!(mesh(&bench), true);
 
-    let resumed = bench.act(0, Action::Resume, json!({})).await;
+    // Nobody is passed over who is not named, nor who is not waited for.
+    let asked = bench.looked(0, Action::Resume, json!({})).await;
+    assert_eq!(text(&asked, "waits-for"), "calico/1");
+    assert_eq!(
+        text(&asked, "next"),
+        "juju run calico/leader resume units=calico/1"
+    );
+    let both = json!({"units": "calico/1, calico/7"});
+    let refused = bench.looked(0, Action::Resume, both).await;
+    assert_eq!(
+        refused.failure.as_deref(),
+        Some("units: the change does not wait for calico/7 but for calico/1")
+    );
+
+    let named = json!({"units": "calico/1"});
+    let resumed = bench.act(0, Action::Resume, named).await;
     assert_eq!(resumed.failure, None, "{resumed:?}");
     assert_eq!(text(&resumed, "without"), "calico/1");
     assert!(text(&resumed, "may-be-cut").starts_with("calico/1: may lack BGPPeers"));
@@ -139,8 +154,13 @@ async fn a_change_goes_on_without_a_silent_unit() {
     let shown = text(&shown, "rollout");
     assert!(shown.starts_with("no change is under way\n"), "{shown}");
     assert!(
-        shown.ends_with("\nwithout     calico/1 (resume)"),
+        shown.ends_with("\nwithout     calico/1 (resume)\nunit        calico/1: has not acted on this change yet"),
         "{shown}"
+    );
+    let status = bench.hook(0, UnitHook::UpdateStatus).await;
+    assert_eq!(
+        status,
+        "active: Ready (calico/1 was passed over and has not followed; +1 more)"
     );
     let again = bench.looked(0, Action::Resume, json!({})).await;
     assert_eq!(
@@ -166,12 +186,71 @@ async fn a_change_goes_on_without_a_silent_unit() {
 }
 
 #[tokio::test]
-async fn a_change_that_waits_for_nobody_is_left_as_it_is() {
+async fn a_change_that_waits_for_nobody_goes_on_with_the_hook() {
     let bench = begun().await;
-    let asked = bench.looked(0, Action::Resume, json!({})).await;
+    let asked = bench.act(0, Action::Resume, json!({})).await;
+    assert_eq!(asked.failure, None);
     assert_eq!(
         text(&asked, "resume"),
-        "the leader has not begun the change: its next hook does"
+        "the change waits for no other unit: the leader's hook goes on with it"
     );
-    assert_eq!(asked.failure, None);
+    assert_eq!(
+        text(&asked, "status"),
+        "waiting: mesh stays on until calico/1 has its peers"
+    );
+    // A unit that has answered since is not waited for, though the next step is not allowed yet.
+    bench.hook(1, UnitHook::ConfigChanged).await;
+    let shown = bench.looked(0, Action::RolloutStatus, json!({})).await;
+    let shown = text(&shown, "rollout");
+    assert!(!shown.contains("waits for"), "{shown}");
+    assert!(
+        shown.contains("\nnext        the leader's next hook goes on"),
+        "{shown}"
+    );
+    let resumed = bench.act(0, Action::Resume, json!({})).await;
+    assert!(
+        !text(&resumed, "status").contains("has its peers"),
+        "{resumed:?}"
+    );
+    assert!(!record(&bench).contains("without"), "{}", record(&bench));
+}
+
+#[tokio::test]
+async fn the_only_reflector_is_not_passed_over() {
+    let bench = begun().await;
+    bench.configure(&[
+        ("route-reflector-cluster-ids", "{1: 1.0.0.1}"),
+        (
+            "unit-bgp-peers",
+            "{0: [{address: 10.0.0.6, as-number: 64512}]}",
+        ),
+    ]);
+    bench.hook(0, UnitHook::ConfigChanged).await;
+    let asked = bench.looked(0, Action::Resume, json!({})).await;
+    let cut = text(&asked, "may-be-cut");
+    assert!(cut.contains("; calico/1: to reflect and may not"), "{cut}");
+    let named = json!({"units": "calico/1"});
+    let refused = bench.looked(0, Action::Resume, named).await;
+    let reason = refused.failure.unwrap_or_default();
+    assert!(reason.contains("every node would be cut off"), "{reason}");
+    assert_eq!(mesh(&bench), true);
+}
+
+/// A machine that got another name leaves its old Node behind; which of the two speaks for the unit nobody can tell.
+#[tokio::test]
+async fn a_unit_that_two_nodes_speak_for_is_waited_for() {
+    let bench = begun().await;
+    bench.hook(0, UnitHook::ConfigChanged).await;
+    bench.hook(1, UnitHook::ConfigChanged).await;
+    let mut old = bench.server.object("Node", "node-1").unwrap();
+    old["metadata"]["name"] = "z".into();
+    old["metadata"].as_object_mut().unwrap().remove("uid");
+    old["status"] = json!({});
+    bench.server.insert("kubelet", old).unwrap();
+    let status = bench.hook(0, UnitHook::UpdateStatus).await;
+    assert_eq!(
+        status,
+        "waiting: mesh stays on until one Node alone says it is calico/1: node-1, z"
+    );
+    assert_eq!(mesh(&bench), true);
 }
