@@ -140,6 +140,9 @@ async fn apply_object(
     if let Some(version) = resource_version {
         body["metadata"]["resourceVersion"] = version.into();
     }
+        if let Some(version) = resource_version {
+            body["metadata"]["resourceVersion"] = version.into();
+        }
     let stored = Live::new(kubernetes.apply(&path, &body).await?);
     let left: Map<String, Value> = dropped
         .filter(|field| stored.field(section, field).is_some())

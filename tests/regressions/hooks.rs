@@ -217,3 +217,32 @@ fn calico_3_32_0_gets_its_bgp_configuration_without_an_apply() {
         assert_eq!(list, Value::Null, "{version}");
     }
 }
+
+#[test]
+fn calico_3_32_0_has_its_bgp_configuration_changed_as_it_was_seen_too() {
+    for version in ["v3.32.0", "v3.32.1"] {
+        let mut world = one_unit(&json!({}));
+        let information = json!({"calicoVersion": version, "datastoreReady": true});
+        world.observe(&[observed("ClusterInformation", "default", &information)]);
+        world.run("calico/0", "config-changed");
+        let (server, writes) = (world.server.clone(), AtomicUsize::new(0));
+        world.server.set_gate(move |request| {
+            let is_write = request.writes() && request.path.contains("/bgpconfigurations");
+            if is_write && writes.fetch_add(1, Relaxed) == 0 {
+                let other = json!({"spec": {"logSeverityScreen": "Debug"}});
+                let merged = server.merge("kubectl", "BGPConfiguration", "default", &other);
+                merged.expect("it is there");
+            }
+            None
+        });
+        let before = world.server.requests().len();
+        configure(&mut world, &json!({"global-as-number": "64600"}));
+        let statuses: Vec<u16> = world.server.requests()[before..]
+            .iter()
+            .filter(|request| request.writes() && request.path.contains("/bgpconfigurations"))
+            .map(|request| request.status)
+            .collect();
+        assert_eq!(statuses.first(), Some(&409), "{version}: {statuses:?}");
+        assert_eq!(statuses.last(), Some(&200), "{version}: {statuses:?}");
+    }
+}
