@@ -25,7 +25,7 @@ use crate::rollout::RolloutStep;
 use crate::status::Status;
 
 /// How often a reconcile is tried when somebody else's write comes in between.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 
 /// What stops a reconcile half-way.
 pub(super) enum Stop {

@@ -122,7 +122,11 @@ pub async fn plan(
     for orphan in orphans(&identity.unit, &identity.owner, membership, nodes, peers) {
         match orphan {
             Orphan::Unlabelled { name, .. } if done.steps().any(|step| step.is_of_peer(&name)) => {}
-            Orphan::Unlabelled { name, unit } => labels.push(Step::Relabel {
+            Orphan::Unlabelled {
+                name,
+                unit,
+                resource_version,
+            } => labels.push(Step::Relabel {
                 kind: Kind::BgpPeer,
                 name,
                 labels: identity.owner.unit_labels(&unit),
@@ -148,6 +152,7 @@ pub async fn plan(
     }
     plan.push(labels);
     let looking = forsaken
+                resource_version,
         .iter()
         .map(|name| forsaken_peer(kubernetes, mode, identity, name, nodes));
     let gone: Vec<Option<Step>> = stream::iter(looking)

@@ -3,11 +3,12 @@
 
 use futures::try_join;
 
+use super::reconcile::ATTEMPTS;
 use super::rollout::mesh_is_on;
 use super::{API_DEADLINE, Identity, Report, Surroundings, machine, reach};
 use crate::cluster::{
-    ApiError, Kubernetes, Mode, apply_wave, escape, internal_ips, mode, node_path, running,
-    runs_pods,
+    ApiError, Failure, Kubernetes, Mode, apply_wave, escape, internal_ips, mode, node_path,
+    running, runs_pods,
 };
 use crate::host::{Host, NodeSeen};
 use crate::juju::{Hook, HookTools};
@@ -50,7 +51,7 @@ async fn in_cluster<T: HookTools, H: Host>(
         if looks {
             seen = node_seen(&kubernetes, surroundings.host, &hostname).await?;
         }
-        release(&kubernetes, identity, &hostname, report).await
+        insist(&kubernetes, identity, &hostname, report).await
     };
     match tokio::time::timeout(API_DEADLINE, work).await {
         Ok(Ok(())) => {}
@@ -101,6 +102,24 @@ fn left_behind(report: &mut Report, reason: &dyn std::fmt::Display) {
     report.warning(format!(
         "BGPPeers and annotations of this unit stay for now, the leader removes them: {reason}"
     ));
+}
+
+/// Releases, and looks again when somebody else wrote in between, as a Node's own agent does all the time.
+async fn insist(
+    kubernetes: &Kubernetes,
+    identity: &Identity,
+    hostname: &str,
+    report: &mut Report,
+) -> Result<(), ApiError> {
+    for _ in 1..ATTEMPTS {
+        match release(kubernetes, identity, hostname, report).await {
+            Err(error) if matches!(error.failure, Failure::Conflict(_)) => {
+                tracing::debug!(%error, "looking again");
+            }
+            outcome => return outcome,
+        }
+    }
+    release(kubernetes, identity, hostname, report).await
 }
 
 async fn release(
@@ -170,5 +189,5 @@ async fn own_node(
         return Ok(None);
     };
     let node = kubernetes.get(&node_path(found.name())).await?;
-    Ok(node.map(Live::new))
+    Ok(node.map(Live::new).filter(claimed))
 }

@@ -56,8 +56,13 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
             let body = json!({"metadata": metadata});
             kubernetes.merge_patch(&node_path(node), &body).await?;
         }
-        Step::Relabel { kind, name, labels } => {
-            let body = json!({"metadata": {"labels": labels}});
+        Step::Relabel {
+            kind,
+            name,
+            labels,
+            resource_version,
+        } => {
+            let body = json!({"metadata": {"labels": labels, "resourceVersion": resource_version}});
             kubernetes.merge_patch(&object(*kind, name), &body).await?;
         }
         Step::DisablePool {
@@ -135,14 +140,14 @@ async fn apply_object(
         for field in dropped {
             body[section][field] = Value::Null;
         }
+        if let Some(version) = resource_version {
+            body["metadata"]["resourceVersion"] = version.into();
+        }
         return kubernetes.merge_patch(&path, &body).await.map(drop);
     }
     if let Some(version) = resource_version {
         body["metadata"]["resourceVersion"] = version.into();
     }
-        if let Some(version) = resource_version {
-            body["metadata"]["resourceVersion"] = version.into();
-        }
     let stored = Live::new(kubernetes.apply(&path, &body).await?);
     let left: Map<String, Value> = dropped
         .filter(|field| stored.field(section, field).is_some())

@@ -59,6 +59,8 @@ pub enum Orphan {
         name: String,
         /// Its unit.
         unit: UnitName,
+        /// The version that was seen.
+        resource_version: String,
     },
 }
 
@@ -77,17 +79,22 @@ pub fn orphans(
             peers_of.entry(number).or_default().push(live);
         }
     }
-    let mut found = Vec::new();
+    let (mut found, mut claimed) = (Vec::new(), BTreeSet::new());
     for node in nodes {
         let claimed_by: Option<UnitName> = match claim(node, unit, owner) {
             NodeClaim::Ours => Some(unit.clone()),
             NodeClaim::Sibling { unit, .. } => unit.parse().ok(),
             NodeClaim::Free | NodeClaim::Foreign { .. } => None,
         };
-        let Some(claimed_by) = claimed_by else {
+        // Whoever may write to a Node may write any unit there.
+        let ours = |unit: &UnitName| unit.application() == owner.application;
+        let Some(claimed_by) = claimed_by.filter(ours) else {
             continue;
         };
-        let own = peers_of.remove(&claimed_by.number()).unwrap_or_default();
+        // A second Node of one unit takes nothing from the first: which of the peers are for which, their spec tells.
+        claimed.insert(claimed_by.number());
+        let own = peers_of.get(&claimed_by.number());
+        let own = own.map(Vec::as_slice).unwrap_or_default();
         let principal = node.annotation(ANNOTATION_PRINCIPAL).unwrap_or_default();
         let by = node.annotation(ANNOTATION_UNIT).unwrap_or_default();
         if membership.lacks(by, principal) {
@@ -97,16 +104,20 @@ pub fn orphans(
                 peers: own.iter().map(|live| live.name().to_owned()).collect(),
             });
         } else {
-            found.extend(
-                own.into_iter()
-                    .filter(|live| live.unit_label().is_none())
-                    .map(|live| Orphan::Unlabelled {
-                        name: live.name().to_owned(),
-                        unit: claimed_by.clone(),
-                    }),
-            );
+            let unlabelled = own.iter().filter(|live| live.unit_label().is_none());
+            let unlabelled = unlabelled.map(|live| Orphan::Unlabelled {
+                name: live.name().to_owned(),
+                unit: claimed_by.clone(),
+                resource_version: live.resource_version().to_owned(),
+            });
+            for orphan in unlabelled {
+                if !found.contains(&orphan) {
+                    found.push(orphan);
+                }
+            }
         }
     }
+    peers_of.retain(|number, _| !claimed.contains(number));
     found.extend(peers_of.into_values().flatten().map(|live| Orphan::Peer {
         name: live.name().to_owned(),
     }));
@@ -237,8 +248,48 @@ mod tests {
             found(&membership(&["calico/0"], &["worker/0"]), &nodes, &peers),
             [Orphan::Unlabelled {
                 name: "calico-0-10.0.0.1".into(),
-                unit: "calico/0".parse().unwrap()
+                unit: "calico/0".parse().unwrap(),
+                resource_version: String::new(),
             }]
         );
+    }
+
+    #[test]
+    fn a_node_that_claims_another_applications_unit_takes_no_peers() {
+        let nodes = [
+            node("a", "other/0", "worker/9"),
+            node("b", "calico/0", "worker/0"),
+        ];
+        let seen = membership(&["calico/0"], &["worker/0"]);
+        let [labelled, unlabelled] =
+            [labelled(), json!({})].map(|labels| [peer("calico-0-10.0.0.1", &labels)]);
+        assert_eq!(found(&seen, &nodes, &labelled), []);
+        let found = found(&seen, &nodes, &unlabelled);
+        let units: Vec<String> = found
+            .iter()
+            .map(|orphan| match orphan {
+                Orphan::Unlabelled { unit, .. } => unit.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(units, ["calico/0"]);
+    }
+
+    #[test]
+    fn each_of_two_nodes_that_claim_one_unit_is_looked_at_with_its_peers() {
+        let nodes = [
+            node("a", "calico/1", "worker/1"),
+            node("b", "calico/1", "worker/1"),
+        ];
+        let seen = membership(&["calico/0"], &["worker/0"]);
+        let peers = [peer("calico-1-10.0.0.1", &labelled())];
+        for (orphan, node) in found(&seen, &nodes, &peers).iter().zip(["a", "b"]) {
+            let expected = Orphan::Node {
+                name: node.into(),
+                unit: "calico/1".into(),
+                peers: vec!["calico-1-10.0.0.1".into()],
+            };
+            assert_eq!(*orphan, expected);
+        }
     }
 }

@@ -69,6 +69,9 @@ pub fn seen(step: &Step) -> String {
         Step::DisablePool {
             resource_version, ..
         }
+        | Step::Relabel {
+            resource_version, ..
+        }
         | Step::Delete {
             resource_version, ..
         }
@@ -76,7 +79,7 @@ pub fn seen(step: &Step) -> String {
             resource_version, ..
         } => Some(resource_version.as_str()),
         Step::RemovePool { uid, .. } => Some(uid.as_str()),
-        Step::Annotate { .. } | Step::Relabel { .. } => None,
+        Step::Annotate { .. } => None,
     };
     let content = match step {
         Step::Install { document, .. } => fingerprint(&document.value().to_string()),

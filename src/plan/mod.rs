@@ -73,6 +73,8 @@ pub enum Step {
         name: String,
         /// The labels as they should be.
         labels: BTreeMap<String, String>,
+        /// The version that was seen: another object may have the name by now.
+        resource_version: String,
     },
     /// Stop new pod addresses from a pool nobody asked for.
     DisablePool {

@@ -399,14 +399,17 @@ fn annotate(node: &Live, changes: Vec<FieldChange>, guarded: bool) -> Option<Ste
 }
 
 /// The waves that take a unit's things away from its Node: what Calico reads first (a reflector rejoins the mesh),
-/// then the BGPPeers, then the charm's own record, so that a crash in between leaves evidence for the leader.
+/// then the BGPPeers, then the charm's own record, so that a crash in between leaves evidence for the leader. The first
+/// write to the Node is refused where somebody else wrote meanwhile: a new unit may have taken it over.
 #[must_use]
 pub fn plan_release(node: &Live, unit: &UnitName, owner: &Owner, peers: &[Live]) -> Plan {
     let mut plan = Plan::default();
     let settings = [ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID]
         .into_iter()
         .filter(|key| is_own_annotation(node, key, true));
-    plan.push(removal(node, settings).into_iter().collect());
+    let settings = removal(node, settings, true);
+    let is_first = settings.is_none();
+    plan.push(settings.into_iter().collect());
     let own = peers
         .iter()
         .filter(|live| !live.is_deleting() && is_peer_of(live, unit, owner, node.name()));
@@ -415,16 +418,16 @@ pub fn plan_release(node: &Live, unit: &UnitName, owner: &Owner, peers: &[Live])
             .collect(),
     );
     plan.push(
-        removal(node, OWN_ANNOTATIONS.into_iter())
+        removal(node, OWN_ANNOTATIONS.into_iter(), is_first)
             .into_iter()
             .collect(),
     );
     plan
 }
 
-fn removal<'a>(node: &Live, keys: impl Iterator<Item = &'a str>) -> Option<Step> {
+fn removal<'a>(node: &Live, keys: impl Iterator<Item = &'a str>, guarded: bool) -> Option<Step> {
     let changes: Vec<FieldChange> = keys
         .filter_map(|key| annotation_change(node, key, None, None))
         .collect();
-    annotate(node, changes, false)
+    annotate(node, changes, guarded)
 }

@@ -478,6 +478,27 @@ fn a_unit_that_goes_takes_its_own_things_and_its_record_last() {
     assert!(plan_release(&node(&json!({}), &[]), &unit(), &owner(), &[]).is_empty());
 }
 
+#[test]
+fn the_first_write_of_a_release_is_refused_where_the_node_has_changed() {
+    let record = ours().value()["metadata"]["annotations"].clone();
+    let mut reflector = record.clone();
+    reflector[ANNOTATION_CLUSTER_ID] = "224.0.0.1".into();
+    for (annotations, expected) in [(record, vec![true]), (reflector, vec![true, false])] {
+        let live = node(&annotations, &[ANNOTATION_CLUSTER_ID]);
+        let plan = plan_release(&live, &unit(), &owner(), &[]);
+        let guarded: Vec<bool> = plan
+            .steps()
+            .filter_map(|step| match step {
+                Step::Annotate {
+                    resource_version, ..
+                } => Some(resource_version.as_deref() == Some("7")),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(guarded, expected);
+    }
+}
+
 /// From which step on what is done, and what is left then; what is said in between is said again.
 type Steps<'a> = &'a [(RolloutStep, &'a str, &'a str)];
 
