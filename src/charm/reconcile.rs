@@ -10,6 +10,7 @@ use super::install::{Found, Install, Installation, established, installation};
 use super::observe::{FirstLook, agent, first_look};
 use super::publish::{self, Published};
 use super::rollout::Progress;
+use super::sweep::Need;
 use super::{
     API_DEADLINE, Identity, Report, Surroundings, Unreachable, disposition, machine, rollout, sweep,
 };
@@ -20,7 +21,7 @@ use crate::host::Host;
 use crate::juju::{Hook, HookTools};
 use crate::model::{Intent, UnitFacts, UnitName};
 use crate::plan::{Blocked, Live, Plan, Step};
-use crate::render::listed;
+use crate::render::{Kind, listed};
 use crate::rollout::RolloutStep;
 use crate::status::Status;
 
@@ -249,6 +250,15 @@ fn writes_for_all(survey: &Survey, foreseen: &Result<Foreseen, Stop>) -> bool {
     !survey.install.is_empty() || plan.is_ok_and(|plan| plan.steps().any(Step::is_of_the_cluster))
 }
 
+/// Whether the mesh is off once this is written.
+fn turns_the_mesh_off(step: &Step) -> bool {
+    let Step::Apply { desired, .. } = step else {
+        return false;
+    };
+    desired.kind == Kind::BgpConfiguration
+        && desired.spec.get("nodeToNodeMeshEnabled") == Some(&Value::Bool(false))
+}
+
 /// The cluster as a hook finds it, and what has to be installed there.
 pub(super) struct Survey {
     pub(super) kubernetes: Kubernetes,
@@ -267,7 +277,8 @@ pub(super) struct Survey {
 pub(super) struct Foreseen {
     pub(super) mode: Mode,
     pub(super) plan: Plan,
-    /// Whether the mesh is on as it stands.
+    /// Whether the mesh is on as it stands, and stays on: what was taken away a moment ago cannot be relied on, nor what
+    /// comes only now.
     mesh_is_on: bool,
     /// The application's BGPPeers, which the leader's clean-up is planned from.
     peers: Option<Vec<Live>>,
@@ -491,6 +502,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let plan = self
             .plan(kubernetes, mode, survey, observed, report)
             .await?;
+        let mesh_is_on = mesh_is_on && !plan.steps().any(turns_the_mesh_off);
         Ok(Foreseen {
             mode,
             plan,
@@ -557,16 +569,21 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             .rollout
             .as_ref()
             .is_none_or(|progress| !progress.is_at_rest);
-        let is_needed = |unit: &str| {
+        let need = |unit: &str| {
             let number = unit.parse().map(|unit: UnitName| unit.number());
             let ids = &self.config.route_reflector_cluster_ids;
             let named = number.is_ok_and(|number| ids.contains_key(&number));
-            !foreseen.mesh_is_on && (moving || named)
+            match (foreseen.mesh_is_on, named) {
+                (true, _) => Need::None,
+                (false, true) => Need::WhileNamed,
+                (false, false) if moving => Need::DuringTheChange,
+                (false, false) => Need::None,
+            }
         };
         let seen = sweep::Seen {
             nodes: &survey.nodes,
             peers,
-            is_needed: &is_needed,
+            need: &need,
         };
         let done = &foreseen.plan;
         let identity = self.identity;

@@ -22,7 +22,33 @@ pub struct Seen<'a> {
     /// [`peers`].
     pub peers: &'a [Live],
     /// Whether others still need the reflector that a unit, by its name, has been.
-    pub is_needed: &'a dyn Fn(&str) -> bool,
+    pub need: &'a dyn Fn(&str) -> Need,
+}
+
+/// How long others need a reflector whose unit is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// No longer.
+    None,
+    /// Until every unit has what comes in its place.
+    DuringTheChange,
+    /// Until the options name others.
+    WhileNamed,
+}
+
+impl Need {
+    /// What stands beside `Ready` for as long: who deletes such a Node takes the others' routes with it.
+    fn note(self, node: &str, unit: &str) -> Option<String> {
+        Some(match self {
+            Self::None => return None,
+            Self::DuringTheChange => {
+                format!("Node {node} of {unit}, which is gone, reflects until the change is done")
+            }
+            Self::WhileNamed => format!(
+                "route-reflector-cluster-ids: name others than {unit}, which is gone, then delete its Node {node}"
+            ),
+        })
+    }
 }
 
 /// Every Node's name, and the charm's record on it. Listed before the hook's own writes, as [`peers`] are: an API server
@@ -110,11 +136,7 @@ pub async fn plan(
     mode: Mode,
     identity: &Identity,
     membership: &Membership,
-    Seen {
-        nodes,
-        peers,
-        is_needed,
-    }: &Seen<'_>,
+    Seen { nodes, peers, need }: &Seen<'_>,
     done: &Plan,
     report: &mut Report,
 ) -> Result<Plan, ApiError> {
@@ -130,16 +152,16 @@ pub async fn plan(
                 kind: Kind::BgpPeer,
                 name,
                 labels: identity.owner.unit_labels(&unit),
+                resource_version,
             }),
             Orphan::Peer { name } => forsaken.push(name),
             Orphan::Node { name, unit, peers } => {
                 let reflects = |node: &Live| {
                     node.name() == name && node.annotation(ANNOTATION_CLUSTER_ID).is_some()
                 };
-                if nodes.iter().any(reflects) && is_needed(&unit) {
-                    report.note(format!(
-                        "Node {name} of {unit}, which is gone, still reflects: delete it, or name others in route-reflector-cluster-ids"
-                    ));
+                let needed = nodes.iter().any(reflects).then(|| need(&unit));
+                if let Some(note) = needed.and_then(|need| need.note(&name, &unit)) {
+                    report.note(note);
                 } else if runs_pods(kubernetes, &name).await? {
                     report.note(format!(
                         "Node {name} of {unit}, which is gone, still runs pods: drain or delete it"
@@ -152,7 +174,6 @@ pub async fn plan(
     }
     plan.push(labels);
     let looking = forsaken
-                resource_version,
         .iter()
         .map(|name| forsaken_peer(kubernetes, mode, identity, name, nodes));
     let gone: Vec<Option<Step>> = stream::iter(looking)

@@ -47,6 +47,31 @@ fn ck_4_6_7_what_a_unit_could_not_take_away_the_leader_does() {
 }
 
 #[test]
+fn ck_4_6_7_a_reflector_that_went_is_kept_by_the_hook_that_turns_the_mesh_off() {
+    let mut world = two_units(&json!({
+        "global-bgp-peers": "[{address: 10.0.1.10, as-number: 64512}]",
+        "route-reflector-cluster-ids": "{1: 224.0.0.1}",
+    }));
+    all(&mut world, "config-changed");
+    let cluster_id = "projectcalico.org/RouteReflectorClusterID";
+    world.server.set_gate(|_| Some(Fault::Refuse));
+    world.juju.remove_principal("calico/1");
+    world.run_due("calico/1");
+    world.server.clear_gate();
+    let options = json!({"node-to-node-mesh": false, "rollout": "immediate"});
+    world
+        .juju
+        .set_options(options.as_object().into_iter().flatten());
+    world.run_due("calico/0");
+    let mesh = world.spec("BGPConfiguration", "default", "nodeToNodeMeshEnabled");
+    assert_eq!(mesh, false);
+    assert!(world.annotation("node-b", cluster_id).is_some());
+    let status = world.run("calico/0", "update-status").status;
+    let expected = "name others than calico/1, which is gone, then delete its Node node-b";
+    assert!(status.contains(expected), "{status}");
+}
+
+#[test]
 fn ck_4_6_8_a_name_that_begins_alike_is_not_taken_for_its_own() {
     let mut world = two_units(&json!({}));
     let alike = [
