@@ -17,8 +17,10 @@ bench:
 	cargo build --release --locked --example hook-tool
 	tools/with-control-plane cargo bench --locked
 
+# A plain cargo test passes the histories over: Cargo.toml.
 soak:
-	PROPTEST_CASES=$(SOAK_CASES) HISTORIES=$(SOAK_HISTORIES) tools/with-control-plane cargo test --locked --release
+	PROPTEST_CASES=$(SOAK_CASES) tools/with-control-plane cargo test --locked --release
+	HISTORIES=$(SOAK_HISTORIES) cargo test --locked --profile histories --test histories
 
 charm:
 	tools/charm
