@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// One Juju hook, as far as it matters to this charm.
 ///
 /// Every hook runs the same reconcile path but [`Hook::CniRelationBroken`] and [`Hook::Remove`], which take the unit's
-/// own things away.
+/// own things away, and [`Hook::FabricRelationChanged`] about another unit's data, which does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// First hook of a unit.
@@ -27,7 +27,7 @@ pub enum Hook {
     CniRelationChanged,
     /// The principal is going: the charm takes its own things away.
     CniRelationBroken,
-    /// The leader has allowed the next step of a change, or another unit has told its addresses.
+    /// The leader has allowed the next step of a change; or another unit has written its data, which nobody waits for.
     FabricRelationChanged,
     /// Another unit of the application went.
     FabricRelationDeparted,
