@@ -44,8 +44,8 @@ struct Others {
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
-    /// Works out what the options make of all units together, puts what it finds into the report, and says whether the
-    /// leader may write.
+    /// Works out what the options make of all units together, puts what it finds into the report with what a change that
+    /// begins cuts whatever its order, and says whether the leader may write.
     ///
     /// # Errors
     /// When it may not: with `fabric-check=block` and an error that the change does not mend. When the API cannot be asked.
@@ -56,7 +56,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         observed: &Observed,
         report: &mut Report,
     ) -> Result<(), Stop> {
-        if !self.juju.leader || self.config.fabric_check == FabricCheck::Off {
+        let begins = rollout::begins(observed.configuration.as_ref(), self.intent);
+        let judges = self.config.fabric_check != FabricCheck::Off;
+        if !self.juju.leader || !(judges || begins) {
             return Ok(());
         }
         let nodes = self.nodes(survey, observed);
@@ -68,6 +70,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                     report.note(format!("fabric-check: not judged yet: {why}"));
                 }
                 tracing::debug!("fabric not judged: {why}");
+                report.unknown_cuts = Some(why).filter(|_| begins);
                 return Ok(());
             }
         };
@@ -95,12 +98,15 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             service_cidrs: service_cidrs.clone(),
         };
         let Some(wanted) = self.wanted(survey, &facts, &objects) else {
+            let why = || "the options do not fit every unit".to_owned();
+            report.unknown_cuts = begins.then(why);
             return Ok(());
         };
-        let checked = check(&wanted, Budget::HOOK);
-        let is_wrong = checked.of_severity(Severity::Error).next().is_some();
+        let checked = judges.then(|| check(&wanted, Budget::HOOK));
+        let is_wrong = checked
+            .as_ref()
+            .is_some_and(|checked| checked.of_severity(Severity::Error).next().is_some());
         let would_block = is_wrong && self.config.fabric_check == FabricCheck::Block;
-        let begins = rollout::begins(observed.configuration.as_ref(), self.intent);
         let there = if would_block || begins {
             Some(there(survey, mode, objects).await?)
         } else {
@@ -108,10 +114,14 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         if let Some(there) = there.as_ref().filter(|_| begins) {
             // Of pools whose encapsulation changes `pools.rs` tells, whether a rollout begins or not.
-            let cuts = declared(there, &wanted).into_iter();
-            let cuts = cuts.filter(|cut| cut.kind != DeclaredKind::Encapsulation);
-            report.cuts = cuts.map(|cut| cut.text).collect();
+            report.cuts = declared(there, &wanted);
+            report
+                .cuts
+                .retain(|cut| cut.kind != DeclaredKind::Encapsulation);
         }
+        let Some(checked) = checked else {
+            return Ok(());
+        };
         let blocks = would_block && !there.is_some_and(|there| mends(survey, &there, &checked));
         let findings = Findings {
             application: self.identity.owner.application.clone(),

@@ -377,12 +377,10 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             Err(_) => false,
         };
         let foreseen = foreseen?;
+        report.tell_cuts();
         let kubernetes = &survey.kubernetes;
         self.carry_out(kubernetes, foreseen.mode, &foreseen.plan, report)
             .await?;
-        for cut in std::mem::take(&mut report.cuts) {
-            report.info(format!("rollout: no order avoids this cut: {cut}"));
-        }
         report.has_allowed |= report
             .rollout
             .as_ref()

@@ -10,6 +10,7 @@ use crate::juju::tools::LogLevel;
 use crate::plan::Step;
 use crate::printable::printable_line;
 use crate::render::ANNOTATION_APPLIED;
+use crate::rollout::Declared;
 use crate::status::Status;
 
 /// The outcome of one hook, collected while it runs and told to Juju once at its end.
@@ -29,7 +30,9 @@ pub struct Report {
     /// Whether this hook has allowed a step: nobody else has been told of it before the hook ends.
     pub has_allowed: bool,
     /// What a change that begins in this hook cuts whatever its order.
-    pub cuts: Vec<String>,
+    pub cuts: Vec<Declared>,
+    /// Why that cannot be told.
+    pub unknown_cuts: Option<String>,
     /// The record as it stands by this hook: what the others have to be told.
     pub bell: Option<String>,
     /// Writes that were carried out.
@@ -92,6 +95,26 @@ impl Report {
         self.fabric = None;
         self.rollout = None;
         self.cuts.clear();
+        self.unknown_cuts = None;
+    }
+
+    /// Says what the change that begins now cuts: in the log, once however often the hook looks again, and beside `Ready`.
+    pub fn tell_cuts(&mut self) {
+        let cuts = self.cuts.iter();
+        let lines = cuts.map(|cut| format!("rollout: no order avoids this cut: {}", cut.text));
+        let unknown = self.unknown_cuts.iter();
+        let unknown =
+            unknown.map(|why| format!("rollout: cuts of this change are not known: {why}"));
+        let lines: Vec<String> = lines.chain(unknown).collect();
+        for line in lines {
+            let line = (LogLevel::Info, printable_line(&line));
+            if !self.lines.contains(&line) {
+                self.lines.push(line);
+            }
+        }
+        if !self.cuts.is_empty() {
+            self.note("rollout: a cut that no order avoids, see the log".to_owned());
+        }
     }
 
     /// What became of a wave of writes.

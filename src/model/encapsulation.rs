@@ -109,6 +109,13 @@ impl Encapsulation {
             Self::None | Self::Ipip(_) => "Never",
         }
     }
+
+    /// Whether packets travel by the same tunnel, or both without one. Between `Always` and `CrossSubnet` nothing is cut
+    /// while nodes follow one after the other: they take both kinds of packets all the while.
+    #[must_use]
+    pub fn has_tunnel_of(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::fabric::{Backend, Node, Speaker, Topology, derive};
+use serde_json::{Value, json};
+
+use crate::fabric::{Backend, Node, Pool, Speaker, Topology, derive};
 use crate::model::{AsNumber, Encapsulation};
 use judged::{Group, Judged};
 use walk::Walk;
@@ -68,6 +70,17 @@ enum Cut {
 }
 
 impl Declared {
+    /// As both plans tell it to programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "kind": self.kind.as_str(),
+            "nodes": self.nodes,
+            "pairs": self.pairs,
+            "text": self.text,
+        })
+    }
+
     /// Whether packets between two speakers may be lost by it: nodes by name, routers by name or address.
     #[must_use]
     pub fn covers(&self, one: &str, other: &str) -> bool {
@@ -303,8 +316,6 @@ fn counted(pairs: u64) -> String {
 
 /// Pools that both fabrics have and whose packets travel in another way, and the backend.
 fn encapsulation(old: &Topology, new: &Topology) -> Vec<String> {
-    // Between Always and CrossSubnet nothing is cut: nodes take both kinds of packets all the while.
-    let tunnel = |one: Encapsulation| std::mem::discriminant(&one);
     let mode = |one: Encapsulation| match one {
         Encapsulation::None => "no encapsulation".to_owned(),
         Encapsulation::Ipip(mode) => format!("IPIP {mode}"),
@@ -314,9 +325,8 @@ fn encapsulation(old: &Topology, new: &Topology) -> Vec<String> {
     for pool in &old.pools {
         let mut others = new.pools.iter();
         let other = others.find(|other| other.cidr == pool.cidr);
-        if let Some(other) =
-            other.filter(|other| tunnel(other.encapsulation) != tunnel(pool.encapsulation))
-        {
+        let changes = |other: &&Pool| !other.encapsulation.has_tunnel_of(pool.encapsulation);
+        if let Some(other) = other.filter(changes) {
             let (from, to) = (mode(pool.encapsulation), mode(other.encapsulation));
             found.push(format!("pool {} goes from {from} to {to}", pool.cidr));
         }

@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::plan::{PlanDigest, Step, change, seen};
 use crate::printable::printable_line;
+use crate::rollout::Declared;
 use crate::status::StatusKind;
 
 /// A step, and the wave it is in, counted from 1.
@@ -45,25 +46,19 @@ pub(super) async fn plan<T: HookTools, H: Host>(
         Some(plan) => (plan.steps, Some(plan.digest)),
         None => (Vec::new(), None),
     };
-    let mut notes = report.notes().to_vec();
-    let status = report.final_status();
-    if status.kind() != StatusKind::Active {
-        notes.insert(0, status.message().to_owned());
-    }
-    if !work.juju.leader {
-        notes.push(format!(
-            "objects of the whole cluster are in the leader's plan: juju run {}/leader plan",
-            work.identity.unit.application()
-        ));
-    }
+    let notes = notes(work, &report);
     let text = match parameters.format {
-        Format::Json => to_json(work, &steps, digest.as_ref(), reason.as_ref(), &notes),
+        Format::Json => to_json(work, &steps, digest.as_ref(), reason.as_ref(), &report),
         Format::Text => shown(&steps),
     };
     let answer = match (parameters.format, &reason) {
         (Format::Text, Some(_)) => Answer::default(),
         (Format::Text, None) => Answer::default()
             .with("plan", text)
+            .with_list(
+                "cuts",
+                &report.cuts.iter().map(|cut| &cut.text).collect::<Vec<_>>(),
+            )
             .with_list("notes", &notes),
         (Format::Json, _) => Answer::default().with("plan", text),
     };
@@ -75,6 +70,25 @@ pub(super) async fn plan<T: HookTools, H: Host>(
         Some(reason) => answer.fail(reason),
         None => answer.with("writes", steps.len().to_string()),
     }
+}
+
+/// What stands beside the steps.
+fn notes<T, H>(work: &Work<'_, T, H>, report: &Report) -> Vec<String> {
+    let mut notes = report.notes().to_vec();
+    let status = report.final_status();
+    if status.kind() != StatusKind::Active {
+        notes.insert(0, status.message().to_owned());
+    }
+    if let Some(why) = &report.unknown_cuts {
+        notes.push(format!("cuts of this change are not known: {why}"));
+    }
+    if !work.juju.leader {
+        notes.push(format!(
+            "objects of the whole cluster are in the leader's plan: juju run {}/leader plan",
+            work.identity.unit.application()
+        ));
+    }
+    notes
 }
 
 /// The steps as text.
@@ -150,7 +164,7 @@ fn to_json<T, H>(
     steps: &[Planned],
     digest: Option<&PlanDigest>,
     reason: Option<&Reason>,
-    notes: &[String],
+    report: &Report,
 ) -> String {
     let unit = work.identity.unit.to_string();
     let mut changes = Vec::new();
@@ -171,6 +185,7 @@ fn to_json<T, H>(
         }
     }
     let blocked: Vec<Value> = reason.into_iter().map(Reason::json).collect();
+    let cuts: Vec<Value> = report.cuts.iter().map(Declared::json).collect();
     let mut fields = json!({
         "application": work.identity.unit.application(),
         "units": 1,
@@ -179,7 +194,8 @@ fn to_json<T, H>(
         "records": steps.len() - changes.len(),
         "changes": changes,
         "blocked": blocked,
-        "notes": notes,
+        "cuts": cuts,
+        "notes": notes(work, report),
     });
     if let Some(digest) = digest {
         fields["digest"] = digest.to_string().into();

@@ -375,10 +375,18 @@ fn left_behind(fabric: &Fabric, observed: &Observed, owner: &Owner, comparison: 
                     delete(&name, format!("its Node {node} is gone"));
                 }
             }
-            Orphan::Node { name, unit, peers } => {
-                for peer in peers {
+            Orphan::Node {
+                name,
+                unit,
+                peers: own,
+            } => {
+                let is_there = |own: &&String| {
+                    let peer = peers.get(own.as_str());
+                    peer.is_some_and(|peer| peer.spec_text("node") == name)
+                };
+                for peer in own.iter().filter(is_there) {
                     delete(
-                        &peer,
+                        peer,
                         format!("{unit} is gone; once Node {name} runs no pods"),
                     );
                 }

@@ -12,10 +12,13 @@ use crate::manifests::Catalogue;
 use crate::model::{Family, Rollout};
 use crate::plan::Live;
 use crate::render::{BgpPeerName, Owner};
-use crate::rollout::{Declared, declared};
+use crate::rollout::{Declared, DeclaredKind, declared};
 
 /// Sessions that the mesh has to wait for, which units that wait for each other do.
 const REPLACEMENTS_COME_LATER: Code = Code(100);
+
+/// What a change of encapsulation cuts, which is declared as well.
+const ANOTHER_TUNNEL: Code = Code(110);
 
 /// What a change does.
 pub(super) struct Effects {
@@ -66,7 +69,7 @@ pub(super) fn effects(
         wanted.release = there.release;
     }
     see_the_same(&mut there, &wanted);
-    let cuts = declared(&there, &wanted);
+    let mut cuts = declared(&there, &wanted);
     let (there, wanted) = (
         crate::fabric::check(&there, Budget::COMMAND),
         crate::fabric::check(&wanted, Budget::COMMAND),
@@ -75,6 +78,14 @@ pub(super) fn effects(
     if rollout == Rollout::Safe {
         let findings = &mut difference.findings;
         findings.retain(|finding| finding.code != REPLACEMENTS_COME_LATER);
+    }
+    let is_tunnel = |cut: &Declared| cut.kind == DeclaredKind::Encapsulation;
+    let found = difference.findings.iter();
+    if found
+        .map(|finding| finding.code)
+        .any(|code| code == ANOTHER_TUNNEL)
+    {
+        cuts.retain(|cut| !is_tunnel(cut));
     }
     Some(Effects { difference, cuts })
 }

@@ -29,7 +29,7 @@ pub(super) fn document(shown: &Shown<'_>, stale: Option<&str>) -> Value {
         "changes": changes,
         "blocked": blocked,
         "records": comparison.records.len(),
-        "cuts": comparison.cuts.iter().map(cut).collect::<Vec<_>>(),
+        "cuts": comparison.cuts.iter().map(Declared::json).collect::<Vec<_>>(),
         "doomed_pools": comparison.doomed.iter().map(doomed).collect::<Vec<_>>(),
         "findings": findings,
         "digest": shown.digest.to_string(),
@@ -57,15 +57,6 @@ fn change(Planned { wave, change }: &Planned) -> Value {
         json["because"] = because.as_str().into();
     }
     json
-}
-
-fn cut(cut: &Declared) -> Value {
-    json!({
-        "kind": cut.kind.as_str(),
-        "nodes": cut.nodes,
-        "pairs": cut.pairs,
-        "text": cut.text,
-    })
 }
 
 fn doomed(pool: &DoomedPool) -> Value {

@@ -270,7 +270,7 @@ fn encapsulation_changes(change: &Change<'_>) -> Option<Finding> {
         .pools
         .iter()
         .filter_map(|pool| Some((before(pool)?, pool)))
-        .filter(|(now, then)| tunnel(now.encapsulation) != tunnel(then.encapsulation));
+        .filter(|(now, then)| !now.encapsulation.has_tunnel_of(then.encapsulation));
     let (now, then) = changed.next()?;
     let others = match changed.count() {
         0 => String::new(),

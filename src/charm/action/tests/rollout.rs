@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Bench, text};
 use crate::juju::Action;
+use crate::sim::api::Fault;
 use crate::sim::juju::UnitHook;
 
 /// A cluster at rest, and then everything through a reflector on calico/0, of which calico/1 has not heard yet.
@@ -99,15 +100,49 @@ async fn a_change_that_waits_says_for_whom() {
 }
 
 #[tokio::test]
-async fn what_a_change_cuts_is_logged_when_it_begins() {
-    let bench = begun().await;
-    let cut = "rollout: no order avoids this cut: sessions with calico/0 change between mesh and peer: down for about two seconds, \
-               2 pairs";
-    for told in [1, 0] {
-        let logged = bench.logged(0, UnitHook::ConfigChanged).await;
-        let found = logged.iter().filter(|line| *line == cut).count();
-        assert_eq!(found, told, "{logged:#?}");
+async fn what_a_change_cuts_is_planned_and_logged_when_it_begins() {
+    for check in ["warn", "off"] {
+        let bench = begun().await;
+        bench.configure(&[("fabric-check", check)]);
+        let cut = "sessions with calico/0 change between mesh and peer: down for about two seconds, 2 pairs";
+        let plan = bench.looked(0, Action::Plan, json!({})).await;
+        assert_eq!(text(&plan, "cuts"), cut, "{check}");
+        let plan = bench
+            .looked(0, Action::Plan, json!({"format": "json"}))
+            .await;
+        let plan: Value = serde_json::from_str(text(&plan, "plan")).unwrap();
+        assert_eq!(plan["cuts"][0]["kind"], "swap", "{check}");
+        let line = format!("rollout: no order avoids this cut: {cut}");
+        for told in [1, 0] {
+            let logged = bench.logged(0, UnitHook::ConfigChanged).await;
+            let found = logged.iter().filter(|logged| **logged == line).count();
+            assert_eq!(found, told, "{check}: {logged:#?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn what_a_change_cuts_is_logged_where_a_write_fails_and_where_it_is_not_known() {
+    let bench = begun().await;
+    bench.server.set_gate(|request| {
+        let fails = request.writes() && request.path.contains("/bgpconfigurations");
+        fails.then_some(Fault::DropReplyAfterEffect)
+    });
+    let logged = bench.logged(0, UnitHook::ConfigChanged).await;
+    bench.server.clear_gate();
+    let is_cut = |line: &&String| line.starts_with("rollout: no order avoids this cut");
+    assert_eq!(logged.iter().filter(is_cut).count(), 1, "{logged:#?}");
+
+    let bench = begun().await;
+    let addresses = json!({"metadata": {"annotations": {"calico.juju.is/addresses": null}}});
+    bench
+        .server
+        .merge("kubectl", "Node", "node-1", &addresses)
+        .unwrap();
+    let logged = bench.logged(0, UnitHook::ConfigChanged).await;
+    let line =
+        "rollout: cuts of this change are not known: calico/1 has not told its addresses yet";
+    assert!(logged.iter().any(|logged| logged == line), "{logged:#?}");
 }
 
 #[tokio::test]
