@@ -9,7 +9,6 @@ mod cidr;
 mod cluster_id;
 mod digest;
 mod encapsulation;
-mod fabric_check;
 mod facts;
 mod family;
 mod intent;
@@ -18,17 +17,15 @@ mod place;
 mod refusal;
 mod release;
 mod resolve;
-mod rollout;
 #[cfg(test)]
 mod tests;
 mod unit;
-mod unrecognized_pools;
+mod words;
 
 pub use as_number::{AsNumber, AsNumberError};
 pub use cidr::{Cidr, CidrError};
 pub use cluster_id::{ClusterId, ClusterIdError};
 pub use encapsulation::{Encapsulation, TunnelMode, TunnelModeError};
-pub use fabric_check::{FabricCheck, FabricCheckError};
 pub use facts::{UnitAddress, UnitFacts};
 pub use family::Family;
 pub use intent::{ClusterIntent, Intent, PoolIntent};
@@ -37,7 +34,8 @@ pub use place::{Place, Sourced};
 pub use refusal::Refusal;
 pub use release::{Release, ReleaseError};
 pub(crate) use resolve::UnitBgp;
-pub use rollout::{Rollout, RolloutError};
 pub(crate) use unit::parse_unit_number;
 pub use unit::{NodeName, NodeNameError, UnitName, UnitNameError};
-pub use unrecognized_pools::{UnrecognizedPools, UnrecognizedPoolsError};
+pub use words::{
+    FabricCheck, FabricCheckError, Rollout, RolloutError, UnrecognizedPools, UnrecognizedPoolsError,
+};
