@@ -31,7 +31,7 @@ impl Secrets {
 
 impl Watch for Secrets {
     fn written(&mut self, scene: &Scene<'_>, write: &Written) -> Vec<Violation> {
-        let ours = writer(scene, write).is_some() && !self.secrets.is_empty();
+        let ours = writer(scene, write).is_some();
         let text = match &write.after {
             Some(after) if ours => after["metadata"].to_string(),
             _ => return Vec::new(),
@@ -40,11 +40,7 @@ impl Watch for Secrets {
             .before
             .as_ref()
             .map(|before| before["metadata"].to_string());
-        let holds = |text: &str| {
-            let mut secrets = self.secrets.iter().filter(|secret| !secret.is_empty());
-            secrets.any(|secret| text.contains(secret.as_str()))
-        };
-        if holds(&text) && !before.is_some_and(|before| holds(&before)) {
+        if self.is_in(&text) && !before.is_some_and(|before| self.is_in(&before)) {
             return vec![violation(NAME, write, "its metadata holds a secret")];
         }
         Vec::new()
@@ -52,13 +48,12 @@ impl Watch for Secrets {
 
     fn told(&mut self, scene: &Scene<'_>, told: &Told) -> Vec<Violation> {
         let logs = scene.model.logs();
-        // Lines may have been taken away since.
-        let from = if self.seen <= logs.len() {
-            self.seen
-        } else {
-            0
+        let from = self.seen.min(logs.len());
+        // Once a hook has ended its lines are taken away, and the next one's are counted from the first.
+        self.seen = match told {
+            Told::HookEnded { .. } => 0,
+            _ => logs.len(),
         };
-        self.seen = logs.len();
         let lines = logs[from..].iter().filter(|line| self.is_in(&line.message));
         let mut found: Vec<Violation> = lines
             .map(|line| Violation {
@@ -82,6 +77,8 @@ impl Watch for Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use crate::sim::history::invariant::stage::{MESH, Stage};
     use serde_json::json;
 
@@ -109,11 +106,35 @@ mod tests {
     }
 
     #[test]
+    fn the_first_lines_of_every_hook_are_read() {
+        let mut stage = Stage::new(1);
+        let mut secrets = Secrets::new(vec!["s3cr3t".to_owned()]);
+        let ended = Told::HookEnded {
+            unit: "calico/0".to_owned(),
+            hook: "update-status".to_owned(),
+            writes: 0,
+            took: Duration::ZERO,
+            failed: false,
+        };
+        for line in ["all is well", "s3cr3t"] {
+            stage.log("calico/0", line);
+            let found = secrets.told(&stage.scene(), &ended).len();
+            assert_eq!(found, usize::from(line == "s3cr3t"), "{line}");
+            stage.take_logs();
+        }
+    }
+
+    #[test]
     fn no_annotation_holds_one() {
         let stage = Stage::new(1);
-        let mut secrets = Secrets::new(vec!["s3cr3t".to_owned()]);
-        let patch = json!({"metadata": {"annotations": {"calico.juju.is/principal": "s3cr3t"}}});
-        let write = Stage::of(stage.merge("calico/0", "Node", "node-0", &patch), &MESH);
-        assert_eq!(secrets.written(&stage.scene(), &write).len(), 1);
+        for text in ["s3cr3t", "Bearer x"] {
+            let mut secrets = Secrets::new(vec!["s3cr3t".to_owned()]);
+            let patch = json!({"metadata": {"annotations": {"calico.juju.is/principal": text}}});
+            let write = Stage::of(stage.merge("calico/0", "Node", "node-0", &patch), &MESH);
+            assert_eq!(secrets.written(&stage.scene(), &write).len(), 1, "{text}");
+            let patch =
+                json!({"metadata": {"annotations": {"calico.juju.is/principal": "worker/0"}}});
+            stage.merge("calico/0", "Node", "node-0", &patch);
+        }
     }
 }

@@ -223,6 +223,11 @@ impl Stage {
         self.model.commit(hook).unwrap();
     }
 
+    /// Takes what hooks have said so far.
+    pub fn take_logs(&mut self) {
+        self.model.take_logs();
+    }
+
     fn note(
         &self,
         writer: &str,
