@@ -74,13 +74,6 @@ impl Faults {
     pub fn has(self, trouble: Trouble) -> bool {
         self.0[trouble as usize]
     }
-
-    /// The same without one kind.
-    #[must_use]
-    pub fn without(mut self, trouble: Trouble) -> Self {
-        self.0[trouble as usize] = false;
-        self
-    }
 }
 
 impl FromStr for Faults {
@@ -209,6 +202,5 @@ mod tests {
             assert_eq!(text.parse::<Faults>().unwrap().to_string(), printed);
         }
         assert!("crash,".parse::<Faults>().is_err());
-        assert!(!Faults::ALL.without(Trouble::Api).has(Trouble::Api));
     }
 }

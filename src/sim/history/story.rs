@@ -17,7 +17,7 @@ pub struct Story {
     pub routers: Vec<Router>,
     /// Whether somebody else has installed Calico.
     pub installed: bool,
-    /// The options that are set at first; `None` when the units have not run any hook yet and the first change deploys.
+    /// The options that are set at first.
     pub options: Vec<(String, String)>,
     /// Whether the units have settled, and pods run, before the first change.
     pub settled: bool,

@@ -57,7 +57,7 @@ impl Cluster {
         for field in changed {
             let key = (write.path.clone(), field);
             let newer = self.last.get(&key).filter(|(other, then)| {
-                // What was made by nobody's leave cannot be undone.
+                // Its own writes a unit may undo, and others' that are older than its leave to lead.
                 other != unit && *then > asked
             });
             if let Some((other, _)) = newer {
