@@ -8,7 +8,7 @@ use super::reconcile::{Stop, Survey, Work};
 use crate::cluster::{ApiError, Kubernetes, escape};
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::plan::{Live, Rollout, is_available, pods_problem};
+use crate::plan::{DaemonSetProgress, Live, is_available, pods_problem};
 use crate::status::Status;
 
 /// Deployment of Calico's controllers.
@@ -43,7 +43,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             report.status(Status::waiting("Waiting for the leader to install Calico"));
             return Ok(());
         };
-        let rollout = Rollout::of(daemon_set);
+        let rollout = DaemonSetProgress::of(daemon_set);
         let (agent, controllers) = try_join!(
             agent_problem(kubernetes, &node),
             self.controllers_problem(kubernetes)

@@ -13,8 +13,9 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
 use crate::plan::{
-    DoomedPool, Live, Rollout, Step, changed_tunnels, doomed_pools, gives_workload_addresses,
-    is_in_use, leaves_vxlan, plan_pools, refuse_unrecognized, unrecognized_pools, wanted_pools,
+    DaemonSetProgress, DoomedPool, Live, Step, changed_tunnels, doomed_pools,
+    gives_workload_addresses, is_in_use, leaves_vxlan, plan_pools, refuse_unrecognized,
+    unrecognized_pools, wanted_pools,
 };
 use crate::status::Status;
 
@@ -156,7 +157,7 @@ async fn bird_runs(kubernetes: &Kubernetes, observed: &Observed) -> Result<bool,
         return Ok(true);
     };
     let backend = backend(Some(&agent), observed.calico_config.as_ref());
-    Ok(backend == Backend::Bird && Rollout::of(&agent).is_complete())
+    Ok(backend == Backend::Bird && DaemonSetProgress::of(&agent).is_complete())
 }
 
 /// What stands beside `Ready` where pods can get no address although everything is as the options ask.

@@ -360,7 +360,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     }
 
     async fn attempt(&self, look: FirstLook, report: &mut Report) -> Result<(), Stop> {
-        report.forget_notes();
+        report.forget_attempt();
         let mut survey = self.survey(look, report).await?;
         let mode = self.define(&survey, report).await?;
         let foreseen = self.foresee(&mut survey, mode, report).await;

@@ -88,8 +88,8 @@ impl Report {
         &self.notes
     }
 
-    /// Drops the notes, findings and status of an attempt that is made again.
-    pub fn forget_notes(&mut self) {
+    /// Drops all that an attempt has found which is made again, and what it would have said; its log lines stay.
+    pub fn forget_attempt(&mut self) {
         self.notes.clear();
         self.status = None;
         self.fabric = None;

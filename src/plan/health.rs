@@ -6,7 +6,7 @@ use super::Live;
 
 /// How far a DaemonSet's rollout is, in pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rollout {
+pub struct DaemonSetProgress {
     /// Pods of the newest template.
     pub updated: u64,
     /// Pods that are ready.
@@ -17,7 +17,7 @@ pub struct Rollout {
     pub observed: bool,
 }
 
-impl Rollout {
+impl DaemonSetProgress {
     /// Reads a DaemonSet's status.
     #[must_use]
     pub fn of(daemon_set: &Live) -> Self {
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_rollout_is_over_when_all_run_the_newest_template() {
         let set = |generation: u64, status: &Value| {
-            Rollout::of(&Live::new(
+            DaemonSetProgress::of(&Live::new(
                 json!({"metadata": {"generation": generation}, "status": status}),
             ))
         };

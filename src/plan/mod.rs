@@ -22,7 +22,7 @@ use crate::render::{Desired, Kind};
 pub use change::{Changes, FieldChange, differences, initial};
 pub use cleanup::{Membership, Orphan, orphans};
 pub use digest::{NoDigest, PlanDigest, seen};
-pub use health::{Rollout, is_available, pods_problem};
+pub use health::{DaemonSetProgress, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
 pub use pods::{Controller, Origin, PoolPod, Restarts, Seen, restarts, seen_pod};

@@ -20,7 +20,7 @@ use crate::juju::tools::action::action_log;
 use crate::juju::{Action, Hook, HookTools};
 use crate::manifests::{Document, DocumentId};
 use crate::model::Release;
-use crate::plan::{Blocked, Rollout, Step, install_step};
+use crate::plan::{Blocked, DaemonSetProgress, Step, install_step};
 use crate::status::Status;
 
 /// Deleting one deletes all objects of its kind.
@@ -139,7 +139,7 @@ pub(super) async fn scrub<T: HookTools, H: Host>(
 
 /// Pods of the template before may still need what the documents no longer have.
 fn in_use(survey: &Survey) -> Option<String> {
-    let rollout = survey.daemon_set.as_ref().map(Rollout::of)?;
+    let rollout = survey.daemon_set.as_ref().map(DaemonSetProgress::of)?;
     let updated = if rollout.observed { rollout.updated } else { 0 };
     rollout.is_rolling().then(|| {
         format!(

@@ -20,7 +20,7 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::manifests::{Catalogue, Document, DocumentId, Stage, fingerprint};
 use crate::model::Release;
-use crate::plan::{Blocked, Live, Rollout, Step, install_step};
+use crate::plan::{Blocked, DaemonSetProgress, Live, Step, install_step};
 use crate::render::Owner;
 use crate::status::Status;
 
@@ -246,6 +246,6 @@ impl Install {
     pub fn may_clear(&self, daemon_set: Option<&Live>) -> bool {
         let rolls = |step: &Step| matches!(step, Step::Install { document, .. } if document.kind() == "DaemonSet");
         !self.waves.iter().flatten().any(rolls)
-            && daemon_set.is_some_and(|set| Rollout::of(set).is_complete())
+            && daemon_set.is_some_and(|set| DaemonSetProgress::of(set).is_complete())
     }
 }
