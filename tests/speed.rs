@@ -1,5 +1,7 @@
 //! What a hook may cost, in numbers that do not depend on the machine.
 
+#[path = "speed/change.rs"]
+mod change;
 #[path = "support/scenario/mod.rs"]
 mod scenario;
 
@@ -7,6 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use calico_charm::sim::api::Fault;
+use change::{changes, cost, deployment, fabric};
 use scenario::World;
 use scenario::input::{Observed, Scenario, Step};
 use serde_json::json;
@@ -107,43 +110,56 @@ fn requests_of_a_unit_do_not_grow_with_what_others_have() {
     );
 }
 
-/// What a change from the mesh to reflectors costs: requests of all, hooks of all, and the requests of one unit that is
-/// neither leader nor reflector.
-fn change_to_reflectors(units: usize) -> (usize, usize, usize) {
-    let mut world = settled(units);
-    world.server.take_requests();
-    let hooks = world.hooks;
-    let options = json!({
-        "node-to-node-mesh": false,
-        "route-reflector-cluster-ids": "{1: 1.0.0.1}",
-        "global-bgp-peers": "[{address: 10.9.0.1, as-number: 64512}, {address: 10.0.1.5, as-number: 64512}]",
-    });
-    world.step(&Step {
-        what: "reflectors in place of the mesh".to_owned(),
-        options: serde_json::from_value(options).expect("a map"),
-        ..Step::default()
-    });
-    let requests = world.server.take_requests();
-    let of_one = requests
-        .iter()
-        .filter(|one| one.caller == "calico/2")
-        .count();
-    let configuration = world.spec("BGPConfiguration", "default", "nodeToNodeMeshEnabled");
-    assert_eq!(configuration, json!(false), "{units} units");
-    (requests.len(), world.hooks - hooks, of_one)
+#[test]
+fn a_change_costs_a_unit_the_same_however_many_there_are() {
+    let (few, many) = (10, 50);
+    let (mut small, mut large) = (fabric(few), fabric(many));
+    for change in changes() {
+        let (one, other) = (cost(&mut small, &change), cost(&mut large, &change));
+        let name = change.name;
+        assert_eq!(one.of_one, other.of_one, "{name}: requests of a unit");
+        assert_eq!(
+            one.of_reflector, other.of_reflector,
+            "{name}: a reflector's"
+        );
+        assert_eq!(
+            one.of_leader, other.of_leader,
+            "{name}: the leader's, one page"
+        );
+        assert_eq!(one.bells, other.bells, "{name}: what wakes all");
+        assert_eq!(
+            (one.words, other.words),
+            (0, 0),
+            "{name}: what wakes all others"
+        );
+        assert_eq!(one.hooks * many, other.hooks * few, "{name}: hooks");
+        let (of_few, of_many) = (few - 1, many - 1);
+        for (what, one, other) in [
+            (
+                "requests",
+                one.requests - one.of_leader,
+                other.requests - other.of_leader,
+            ),
+            ("writes", one.writes, other.writes),
+            ("hook tools", one.tools, other.tools),
+        ] {
+            // Two reflectors have a request less to make, and are a smaller part of more units.
+            assert!(
+                other * of_few * 100 <= one * of_many * 103,
+                "{name}: {one} {what} of {few} units, {other} of {many}"
+            );
+        }
+    }
 }
 
 #[test]
-fn a_change_costs_a_unit_the_same_however_many_there_are() {
-    let few = change_to_reflectors(6);
-    let many = change_to_reflectors(36);
-    assert_eq!(few.2, many.2, "requests of one unit");
-    for (what, few, many) in [("requests", few.0, many.0), ("hooks", few.1, many.1)] {
-        assert!(
-            many <= few * 6,
-            "{what}: {few} with 6 units, {many} with 36"
-        );
-    }
+fn only_what_juju_tells_of_other_units_grows_with_their_square() {
+    let (one, other) = (deployment(4), deployment(12));
+    assert_eq!(one.of_one, other.of_one, "requests of a unit");
+    // One unit has leader-elected too.
+    let of_each = |hooks: usize, units: usize| (hooks - 1) / units;
+    assert_eq!(of_each(one.hooks, 4), of_each(other.hooks, 12));
+    assert_eq!((one.hooks - 1) % 4 + (other.hooks - 1) % 12, 0);
 }
 
 #[test]

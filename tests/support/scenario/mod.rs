@@ -43,6 +43,8 @@ pub struct World {
     pub story: String,
     /// Hooks that have run, those included that had nothing to say.
     pub hooks: usize,
+    /// Calls of hook tools so far; those of `relation-set` by whose databag they write: `relation-set fabric --app`.
+    pub tools: BTreeMap<String, usize>,
     show: Show,
     /// The cluster in place of `server`, which then stays empty.
     elsewhere: Option<Box<dyn Cluster>>,
@@ -111,6 +113,7 @@ impl World {
             runtime: runtime(elsewhere.is_some()),
             story: String::new(),
             hooks: 0,
+            tools: BTreeMap::new(),
             show: scenario.show,
             elsewhere,
         };
@@ -303,6 +306,9 @@ impl World {
         let succeeded = result.is_ok();
         let before = self.juju.status(unit);
         let calls = running.tools.calls();
+        for call in &calls {
+            *self.tools.entry(written_to(call)).or_default() += 1;
+        }
         let log = self.juju.end(running, succeeded);
         let status = match result {
             Ok(_) => self.juju.status(unit),
@@ -415,6 +421,19 @@ impl World {
                 }]);
             }
         }
+    }
+}
+
+/// A hook tool, and the databag where it writes one.
+fn written_to(call: &Call) -> String {
+    let Call { tool, args } = call;
+    let endpoint = args.get(1).and_then(|id| id.split(':').next());
+    match endpoint.filter(|_| tool == "relation-set") {
+        None => tool.clone(),
+        Some(endpoint) if args.iter().any(|word| word == "--app") => {
+            format!("{tool} {endpoint} --app")
+        }
+        Some(endpoint) => format!("{tool} {endpoint}"),
     }
 }
 
