@@ -10,6 +10,8 @@ mod apply;
 mod command;
 #[path = "actions/fabric.rs"]
 mod fabric;
+#[path = "actions/pools.rs"]
+mod pools;
 #[path = "actions/rollout.rs"]
 mod rollout;
 mod support;
