@@ -17,7 +17,7 @@ mod trial;
 #[path = "rollout/watch.rs"]
 mod watch;
 
-use trial::{Change, Trial};
+use trial::{Change, Overtaken, Trial};
 
 type Options = &'static [(&'static str, &'static str)];
 
@@ -80,6 +80,25 @@ const AS_PER_RACK: Options = &[
     ),
 ];
 
+/// The same with another AS number for the second rack.
+const OTHER_NUMBERS: Options = &[
+    ("ipip", "CrossSubnet"),
+    ("node-to-node-mesh", "false"),
+    (
+        "subnet-as-numbers",
+        "{10.0.0.0/24: 64512, 10.0.1.0/24: 64514}",
+    ),
+    ("route-reflector-cluster-ids", "{0: 1.0.0.1, 3: 1.0.0.2}"),
+    (
+        "unit-bgp-peers",
+        "{0: [{address: 10.0.1.5, as-number: 64514}], 3: [{address: 10.0.0.5, as-number: 64512}]}",
+    ),
+    (
+        "subnet-bgp-peers",
+        "{10.0.0.0/24: [{address: 10.0.0.5, as-number: 64512}], 10.0.1.0/24: [{address: 10.0.1.5, as-number: 64514}]}",
+    ),
+];
+
 #[test]
 fn mesh_to_reflectors() {
     let test = "mesh_to_reflectors";
@@ -138,6 +157,34 @@ fn as_per_rack() {
             "ipv4 192.168.0.0/16 disabled: false",
             "services 172.30.0.0/24 disabled: null",
         ],
+    });
+}
+
+#[test]
+fn reflectors_withdrawn_half_way() {
+    let test = "reflectors_withdrawn_half_way";
+    let Some(trial) = Trial::start_or_skip(test, &FLAT) else {
+        return;
+    };
+    trial.run_overtaken(&Overtaken {
+        old: MESH,
+        first: REFLECTORS,
+        second: MESH,
+        changes: 16,
+    });
+}
+
+#[test]
+fn other_numbers_half_way() {
+    let test = "other_numbers_half_way";
+    let Some(trial) = Trial::start_or_skip(test, &RACKS) else {
+        return;
+    };
+    trial.run_overtaken(&Overtaken {
+        old: ONE_AS,
+        first: AS_PER_RACK,
+        second: OTHER_NUMBERS,
+        changes: 24,
     });
 }
 

@@ -126,6 +126,19 @@ impl<'a> Fleet<'a> {
         )
     }
 
+    /// A number below `end`.
+    pub fn draw(&mut self, end: u32) -> usize {
+        self.random.below(end) as usize
+    }
+
+    /// Lets Juju run what is due until so many more changes of the cluster have been seen, if there are as many; hooks go on
+    /// running then. How many have been seen.
+    pub fn go_on_until(&mut self, changes: usize) -> usize {
+        let from = self.stream.count();
+        self.play_until(|stream| stream.count() >= from + changes);
+        self.stream.count() - from
+    }
+
     /// Lets Juju run what is due, and the periodic hook when nothing is, until a round of it changes nothing.
     pub fn rest(&mut self) {
         for _ in 0..ENDLESS {
@@ -165,6 +178,11 @@ impl<'a> Fleet<'a> {
 
     /// Runs what is due on all units side by side until nothing is and nothing runs.
     fn play(&mut self) {
+        self.play_until(|_| false);
+    }
+
+    /// The same, or until something else has come true.
+    fn play_until(&mut self, is_enough: impl Fn(&Stream) -> bool) {
         let units = self.units();
         loop {
             for unit in &units {
@@ -175,6 +193,9 @@ impl<'a> Fleet<'a> {
             }
             self.side_by_side = self.side_by_side.max(self.running.len());
             while !self.reap() {
+                if is_enough(self.stream) {
+                    return;
+                }
                 thread::sleep(POLL);
             }
         }

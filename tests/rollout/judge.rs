@@ -25,18 +25,33 @@ pub const FOREIGN: [(&str, &str); 4] = [
     ("ippools", "services"),
 ];
 
-/// What is judged: one change from rest to rest.
+/// What is judged: from rest to rest, one change or a second one under the first.
 pub struct Judge {
     start: State,
-    end: State,
-    /// Who reaches whom at the start and in the end.
+    /// What the options ask for from then on, the last of them the end.
+    targets: Vec<Target>,
+    /// Who reaches whom at the start and in every target.
     kept: BTreeSet<Pair>,
-    /// Who reaches whom in the end.
-    reached: BTreeSet<Pair>,
     /// The nodes whose AS number changes.
     moving: BTreeSet<String>,
     /// The fabric that was judged last, and what came of it.
     last: Option<(Topology, BTreeSet<Pair>)>,
+}
+
+/// The state that options ask for.
+struct Target {
+    state: State,
+    /// Who reaches whom in it.
+    reached: BTreeSet<Pair>,
+}
+
+impl Target {
+    fn new(state: State) -> Self {
+        Self {
+            reached: connected(&state.fabric()),
+            state,
+        }
+    }
 }
 
 /// A rule that was broken.
@@ -49,25 +64,40 @@ pub struct Violation {
 }
 
 impl Judge {
-    /// Judges every event of a change, the first of which comes after `start`.
+    /// Judges every event of a change, the first of which comes after `start`; `overtaken` is the state that options asked
+    /// for which others have replaced meanwhile.
     ///
     /// # Errors
     /// The first rule that is broken.
-    pub fn judge(start: State, events: &[Event]) -> Result<(), Violation> {
+    pub fn judge(
+        start: State,
+        overtaken: Option<&State>,
+        events: &[Event],
+    ) -> Result<(), Violation> {
         let mut end = start.clone();
         for event in events {
             end.apply(event);
         }
-        let reached = connected(&end.fabric());
-        let before = connected(&start.fabric());
-        let (old, new) = (start.as_numbers(), end.as_numbers());
-        let nodes = old.keys().filter(|node| old.get(*node) != new.get(*node));
+        let targets: Vec<Target> = overtaken
+            .cloned()
+            .into_iter()
+            .chain([end])
+            .map(Target::new)
+            .collect();
+        let mut kept = connected(&start.fabric());
+        let old = start.as_numbers();
+        let mut moving = BTreeSet::new();
+        for target in &targets {
+            kept.retain(|pair| target.reached.contains(pair));
+            let new = target.state.as_numbers();
+            let nodes = old.keys().filter(|node| old.get(*node) != new.get(*node));
+            moving.extend(nodes.cloned());
+        }
         let mut judge = Self {
-            kept: before.intersection(&reached).cloned().collect(),
-            reached,
-            moving: nodes.cloned().collect(),
             start: start.clone(),
-            end,
+            targets,
+            kept,
+            moving,
             last: None,
         };
         let mut state = start;
@@ -112,7 +142,8 @@ impl Judge {
 
     /// Whether numbers are on their way: a session with a new number at one end waits for the other one.
     fn is_between_numbers(&self, state: &State) -> bool {
-        !same_numbers(state, &self.start) && !same_numbers(state, &self.end)
+        let is = |other: &State| same_numbers(state, other);
+        !is(&self.start) && !self.targets.iter().any(|target| is(&target.state))
     }
 
     /// Nobody who reaches a node before the change and after it loses it in between.
@@ -134,33 +165,31 @@ impl Judge {
         ))
     }
 
-    /// The mesh changes once, and goes off when everything that stands in for it is there.
+    /// The mesh changes only as a target asks, and goes off when everything that stands in for it there is there.
     fn mesh(&mut self, before: &State, after: &State) -> Option<String> {
         let (was, is) = (before.mesh(), after.mesh());
         if was == is {
             return None;
         }
-        if is != self.end.mesh() {
+        let now = self.connected(after).clone();
+        let asking = self.targets.iter();
+        let asking = asking.filter(|target| target.state.mesh() == is);
+        let mut against: Vec<Option<String>> = asking
+            .map(|target| {
+                if is {
+                    None
+                } else {
+                    missing(target, after, &now)
+                }
+            })
+            .collect();
+        if against.is_empty() {
             return Some("the mesh goes the wrong way".to_owned());
         }
-        if is {
+        if against.contains(&None) {
             return None;
         }
-        let peers = after.peers();
-        let missing = self
-            .end
-            .peers()
-            .into_keys()
-            .find(|name| !peers.contains_key(name));
-        if let Some(missing) = missing {
-            return Some(format!("the mesh goes off without {missing}"));
-        }
-        let reached = self.reached.clone();
-        let cut = reached.difference(self.connected(after)).next()?;
-        Some(format!(
-            "the mesh goes off, and {} does not reach {}",
-            cut.0, cut.1
-        ))
+        against.swap_remove(0)
     }
 
     /// A node becomes a reflector when the peers towards it stand, and ends being one when the mesh is on.
@@ -174,20 +203,39 @@ impl Judge {
         };
         for node in has.keys().filter(|node| !had.contains_key(*node)) {
             let address = address(node)?;
-            let towards = self
-                .end
-                .peers()
-                .into_iter()
-                .filter(|(_, peer)| peer.address == address);
-            for (name, _) in towards {
-                if !peers.contains_key(&name) {
-                    return Some(format!("{node} reflects without {name}"));
-                }
+            let wanted = self.targets.iter().filter(|target| {
+                let ids = target.state.cluster_ids();
+                ids.get(node) == has.get(node)
+            });
+            let against: Vec<Option<String>> = wanted
+                .map(|target| {
+                    let mut towards = target.state.peers().into_iter();
+                    let absent = towards
+                        .find(|(name, peer)| peer.address == address && !peers.contains_key(name));
+                    absent.map(|(name, _)| format!("{node} reflects without {name}"))
+                })
+                .collect();
+            if against.is_empty() {
+                return Some(format!("{node} reflects, and nobody asked for it"));
+            }
+            if !against.contains(&None) {
+                return against.into_iter().flatten().next();
             }
         }
         let gone = had.keys().find(|node| !has.contains_key(*node))?;
         (!after.mesh()).then(|| format!("{gone} reflects no more while the mesh is off"))
     }
+}
+
+/// What a target has in place of the mesh and this state has not.
+fn missing(target: &Target, after: &State, connected: &BTreeSet<Pair>) -> Option<String> {
+    let peers = after.peers();
+    let mut wanted = target.state.peers().into_keys();
+    if let Some(missing) = wanted.find(|name| !peers.contains_key(name)) {
+        return Some(format!("the mesh goes off without {missing}"));
+    }
+    let (from, to) = target.reached.difference(connected).next()?;
+    Some(format!("the mesh goes off, and {from} does not reach {to}"))
 }
 
 /// Whether AS numbers are as in another state, as far as both have the nodes and peers.

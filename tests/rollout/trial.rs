@@ -19,6 +19,8 @@ const SEED: &str = "ROLLOUT_SEED";
 const DEFAULT_SEED: u64 = 6;
 /// How many hooks of a change are killed.
 const KILLS: usize = 50;
+/// How many changes are overtaken by others at least.
+const OVERTAKEN: usize = 4;
 /// More rounds than kills would be a driver that kills nobody.
 const ROUNDS: u8 = 15;
 /// How much of what led to a broken rule is shown.
@@ -35,6 +37,18 @@ pub struct Change {
     pub drained: Option<[&'static str; 2]>,
     /// The state that the new options ask for ([`State::told`]).
     pub becomes: &'static [&'static str],
+}
+
+/// A change of options under which another one follows.
+pub struct Overtaken {
+    /// Options before.
+    pub old: &'static [(&'static str, &'static str)],
+    /// Options of the first change.
+    pub first: &'static [(&'static str, &'static str)],
+    /// Options of the second.
+    pub second: &'static [(&'static str, &'static str)],
+    /// The second comes after fewer changes of the cluster than these.
+    pub changes: u32,
 }
 
 /// Five units and what watches them.
@@ -88,7 +102,7 @@ impl Trial {
             self.site.configure(options);
             fleet.tell(format!("round {rounds}"));
             fleet.rest();
-            self.judge(&stream.events(), from, &fleet);
+            self.judge(&stream.events(), from, None, &fleet);
             let told = State::after(&stream.events()).told();
             let expected = if forth {
                 change.becomes.to_vec()
@@ -115,10 +129,75 @@ impl Trial {
         self.site.assert_nothing_is_written_by(&["update-status"]);
     }
 
-    /// Judges a round, which began at a resource version.
-    fn judge(&self, events: &[Event], from: u64, fleet: &Fleet<'_>) {
+    /// Changes the options, and changes them again before everybody has followed: again and again, back in between, each time
+    /// to rest. Judges every write.
+    pub fn run_overtaken(&self, change: &Overtaken) {
+        let stream = Stream::begin(&self.site.cluster);
+        let mut fleet = Fleet::new(&self.site, &stream, self.seed);
+        let mut settle = |options| {
+            let from = stream.now();
+            self.site.configure(options);
+            fleet.rest();
+            self.judge(&stream.events(), from, None, &fleet);
+            all_connected(&stream);
+            State::after(&stream.events())
+        };
+        settle(change.old);
+        let first = settle(change.first);
+        let second = settle(change.second).told();
+        let old = settle(change.old).told();
+        let told = first.told();
+        assert!(told != second && told != old);
+        let begun = Instant::now();
+        fleet.kill(KILLS / 2);
+        let (mut rounds, mut overtaken) = (0_u8, 0);
+        while fleet.kills_left() > 0 || overtaken < OVERTAKEN {
+            assert!(
+                rounds < ROUNDS,
+                "{} kills left, {overtaken} overtaken",
+                fleet.kills_left()
+            );
+            let from = stream.now();
+            self.site.configure(change.first);
+            let wanted = 1 + fleet.draw(change.changes);
+            fleet.tell(format!("round {rounds}, for {wanted} changes"));
+            let seen = fleet.go_on_until(wanted);
+            let at = stream.now();
+            self.site.configure(change.second);
+            fleet.tell(format!("overtaken after {seen} changes"));
+            fleet.rest();
+            let events = stream.events();
+            let by_then = events.iter().filter(|event| event.version <= at);
+            overtaken += usize::from(State::after(by_then).told() != told);
+            self.judge(&events, from, Some(&first), &fleet);
+            self.assert_state(&stream, &second, rounds);
+            let from = stream.now();
+            self.site.configure(change.old);
+            fleet.tell("back".to_owned());
+            fleet.rest();
+            self.judge(&stream.events(), from, None, &fleet);
+            self.assert_state(&stream, &old, rounds);
+            rounds += 1;
+        }
+        self.say(&format!(
+            "{rounds} changes, {overtaken} of them overtaken, {}, {} events, {:?}",
+            fleet.counts(),
+            stream.count(),
+            begun.elapsed()
+        ));
+        self.site.assert_nothing_is_written_by(&["update-status"]);
+    }
+
+    fn assert_state(&self, stream: &Stream, expected: &[String], round: u8) {
+        let told = State::after(&stream.events()).told();
+        assert_eq!(told, expected, "round {round}, {}", self.seed_note());
+    }
+
+    /// Judges a round, which began at a resource version; `overtaken` as in [`Judge::judge`].
+    fn judge(&self, events: &[Event], from: u64, overtaken: Option<&State>, fleet: &Fleet<'_>) {
         let from = events.partition_point(|event| event.version <= from);
-        let Err(found) = Judge::judge(State::after(&events[..from]), &events[from..]) else {
+        let start = State::after(&events[..from]);
+        let Err(found) = Judge::judge(start, overtaken, &events[from..]) else {
             return;
         };
         let at = from + found.event;
