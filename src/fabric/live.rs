@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::selector::Selector;
 use super::topology::{Backend, DEFAULT_AS_NUMBER, Origin, Told, Topology, Unmodelled};
-use crate::model::{AsNumber, Cidr, Place, Release, UnitAddress};
+use crate::model::{AsNumber, Cidr, Place, Release, UnitAddress, UnitName};
 use crate::plan::Live;
+use crate::render::ANNOTATION_UNIT;
 
 mod compare;
 mod configuration;
@@ -92,6 +93,8 @@ pub fn live(objects: &Objects<'_>) -> Topology {
 struct Reading {
     /// The place of each Node by its name.
     places: BTreeMap<String, u32>,
+    /// The unit on each Node that has one, by the Node's name.
+    units: BTreeMap<String, UnitName>,
     /// The labels of each Node, as selectors see them.
     labels: Vec<BTreeMap<String, String>>,
     unmodelled: Vec<Unmodelled>,
@@ -102,6 +105,7 @@ impl Reading {
         let names = nodes.iter().map(|node| node.name().to_owned());
         Self {
             places: names.zip(0..).collect(),
+            units: nodes.iter().filter_map(unit).collect(),
             labels: nodes.iter().map(node::labels).collect(),
             unmodelled: Vec::new(),
         }
@@ -133,6 +137,11 @@ impl Reading {
             }
         }
     }
+}
+
+fn unit(node: &Live) -> Option<(String, UnitName)> {
+    let unit = node.annotation(ANNOTATION_UNIT)?.parse().ok()?;
+    Some((node.name().to_owned(), unit))
 }
 
 /// Whether a field says anything: an empty one is as good as none.

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{Number, Reading, is_set, number, object};
 use crate::fabric::topology::{NextHop, Origin, Peering, PeeringExtra, Scope, Target};
-use crate::model::{AsNumber, PeerAddress, Place};
+use crate::model::{AsNumber, PeerAddress, Place, UnitName};
 use crate::plan::Live;
-use crate::render::LABEL_UNIT;
+use crate::render::{BgpPeerName, LABEL_UNIT};
 
 /// Fields that are read below, and those that change neither whether a session comes up nor which routes it carries.
 const KNOWN: [&str; 15] = [
@@ -35,7 +35,7 @@ pub(super) fn peering(
     places: &BTreeMap<String, Place>,
     reading: &mut Reading,
 ) -> Option<Peering> {
-    let origin = origin(live, places);
+    let origin = origin(live, places, reading);
     if !live.spec_text("localWorkloadSelector").is_empty() {
         reading.unmodelled(&origin, "localWorkloadSelector: sessions with workloads");
         return None;
@@ -60,17 +60,32 @@ pub(super) fn peering(
     })
 }
 
-/// The option's place where it is known; the unit where the charm's labels name it; else the object.
-fn origin(live: &Live, places: &BTreeMap<String, Place>) -> Origin {
+/// The option's place where it is known; the unit where the charm made it; else the object.
+fn origin(live: &Live, places: &BTreeMap<String, Place>, reading: &Reading) -> Origin {
     if let Some(place) = places.get(live.name()) {
         return Origin::Option(place.clone());
     }
-    let unit = live.owner().and_then(|_| {
-        let labels = live.labels();
-        let (application, number) = labels.get(LABEL_UNIT)?.rsplit_once('-')?;
-        format!("{application}/{number}").parse().ok()
-    });
+    let unit = match live.owner() {
+        Some(_) => labelled(live),
+        None => unlabelled(live, reading),
+    };
     unit.map_or_else(|| object("BGPPeer", live), Origin::Unit)
+}
+
+fn labelled(live: &Live) -> Option<UnitName> {
+    let labels = live.labels();
+    let (application, number) = labels.get(LABEL_UNIT)?.rsplit_once('-')?;
+    format!("{application}/{number}").parse().ok()
+}
+
+/// Labels can be taken off by hand. What the charm applied, for a Node of its application and by a name of its own, is the
+/// charm's all the same: it deletes such a peer when no option asks for it ([`crate::plan::is_peer_of`]).
+fn unlabelled(live: &Live, reading: &Reading) -> Option<UnitName> {
+    let unit = reading.units.get(live.spec_text("node"))?;
+    let name = BgpPeerName::parse(live.name(), unit.application())?;
+    let number = name.unit_number();
+    let unit = format!("{}/{number}", unit.application()).parse().ok();
+    unit.filter(|_| live.is_applied_by_charm())
 }
 
 /// A peer of a Node that does not exist makes no session.

@@ -178,3 +178,33 @@ fn the_charms_own_peers_know_their_place() {
     assert_eq!(found.peerings[0].origin, Origin::Option(place));
     assert!(!found.peerings[0].is_foreign());
 }
+
+#[test]
+fn a_peer_without_its_labels_is_the_charms_still() {
+    let peer = |name: &str, manager: &str| {
+        Live::new(json!({
+            "metadata": {"name": name, "managedFields": [{
+                "manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:peerIP": {}}},
+            }]},
+            "spec": {"node": "a", "peerIP": "10.0.0.2", "asNumber": 64512},
+        }))
+    };
+    let origin = |peer: Live| {
+        let mut cluster = Cluster {
+            peers: vec![peer],
+            ..Cluster::default()
+        };
+        let annotations = json!({"projectcalico.org/IPv4Address": "10.0.0.1/24", "calico.juju.is/unit": "calico/3"});
+        cluster.nodes[0] = node_named("a", &annotations, &json!({}));
+        cluster.topology().peerings.pop().unwrap().origin
+    };
+    let by_hand = |name: &str| Origin::Object {
+        kind: "BGPPeer",
+        name: name.to_owned(),
+    };
+    let name = "calico-3-10.0.0.2";
+    let own = Origin::Unit("calico/3".parse().unwrap());
+    assert_eq!(origin(peer(name, "calico-charm")), own);
+    assert_eq!(origin(peer(name, "kubectl")), by_hand(name));
+    assert_eq!(origin(peer("mine", "calico-charm")), by_hand("mine"));
+}
