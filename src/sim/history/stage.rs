@@ -9,7 +9,7 @@ use fastrand::Rng;
 use super::agent::lock;
 use super::chaos::Chaos;
 use super::cluster;
-use super::crash::{Crash, Points};
+use super::crash::{Crash, Point, Points};
 use super::faults::{Coverage, Faults};
 use super::normal::{Normal, differences, normal};
 use super::play::{Counts, Happening, Play, Stop};
@@ -186,30 +186,74 @@ impl Stage {
         points: Points,
         watch: &mut dyn FnMut() -> Box<dyn Watch>,
     ) -> Result<usize, Box<Failure>> {
-        let mut happenings = Vec::new();
-        let whole = Crash::default();
-        let told = block(self.march(whole, &mut *watch(), &mut happenings));
-        let told = told.unwrap_or_else(|broken| Err(broken.into()));
-        let fail = |number, happenings, stop| {
-            let mut failure = failure(&self.story, number, Faults::NONE, happenings, stop);
-            failure.replay = format!(
-                "STORY={:?} POINT={number} cargo test --test histories",
-                self.story.name
-            );
-            Box::new(failure)
-        };
-        let points = match told {
-            Ok(whole) => whole.seen(points),
-            Err(stop) => return Err(fail(0, happenings, stop)),
-        };
-        for (number, point) in points.iter().enumerate() {
-            let told = block(self.march(Crash::at(*point), &mut *watch(), &mut happenings));
-            if let Err(stop) = told.unwrap_or_else(|broken| Err(broken.into())) {
-                let number = u64::try_from(number).unwrap_or(u64::MAX);
-                return Err(fail(number, happenings, stop));
-            }
+        let known = self.points(points, watch)?;
+        for (number, point) in (0..).zip(&known) {
+            self.crash(points, number, *point, watch)?;
         }
-        Ok(points.len())
+        Ok(known.len())
+    }
+
+    /// Tells the story with the crash at one of these points; `false` when there is no such point.
+    ///
+    /// # Errors
+    /// The history does not end as it should.
+    pub fn crash_at(
+        &self,
+        points: Points,
+        number: u64,
+        watch: &mut dyn FnMut() -> Box<dyn Watch>,
+    ) -> Result<bool, Box<Failure>> {
+        let known = self.points(points, watch)?;
+        let Some(point) = usize::try_from(number).ok().and_then(|at| known.get(at)) else {
+            return Ok(false);
+        };
+        self.crash(points, number, *point, watch)?;
+        Ok(true)
+    }
+
+    /// Every point of the story.
+    fn points(
+        &self,
+        points: Points,
+        watch: &mut dyn FnMut() -> Box<dyn Watch>,
+    ) -> Result<Vec<Point>, Box<Failure>> {
+        let whole = self.crashed(points, 0, Crash::default(), watch)?;
+        Ok(whole.seen(points))
+    }
+
+    fn crash(
+        &self,
+        points: Points,
+        number: u64,
+        point: Point,
+        watch: &mut dyn FnMut() -> Box<dyn Watch>,
+    ) -> Result<(), Box<Failure>> {
+        let told = self.crashed(points, number, Crash::at(point), watch);
+        told.map(drop)
+    }
+
+    fn crashed(
+        &self,
+        points: Points,
+        number: u64,
+        crash: Crash,
+        watch: &mut dyn FnMut() -> Box<dyn Watch>,
+    ) -> Result<Crash, Box<Failure>> {
+        let mut happenings = Vec::new();
+        let told = block(self.march(crash, &mut *watch(), &mut happenings));
+        told.unwrap_or_else(|broken| Err(broken.into()))
+            .map_err(|stop| {
+                let mut failure = failure(&self.story, number, Faults::NONE, happenings, stop);
+                let all = match points {
+                    Points::All => "CRASH_POINTS=all ",
+                    Points::Effects => "",
+                };
+                failure.replay = format!(
+                    "STORY={:?} {all}POINT={number} cargo test --test histories a_crash",
+                    self.story.name
+                );
+                Box::new(failure)
+            })
     }
 
     /// The story in fair hooks, with one crash.
