@@ -4,7 +4,6 @@
 //! keeps it and one that breaks it, a line in [`all`], and a row in `docs/simulation.md`.
 
 mod cluster;
-mod declared;
 mod foreign;
 mod hooks;
 mod members;
@@ -13,16 +12,16 @@ mod options;
 mod pairs;
 mod peers;
 mod pools;
+mod promise;
 mod reach;
 mod reflector;
 mod schema;
 mod secrets;
+mod sessions;
 #[cfg(test)]
 mod stage;
 mod touched;
 mod writes;
-
-pub use declared::{Declared, declared};
 
 use super::scene::{Scene, Told, Violation, Watch, Written};
 
@@ -34,8 +33,9 @@ pub struct Facts {
 }
 
 /// The names of all invariants.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     reach::NAME,
+    sessions::NAME,
     mesh::NAME,
     reflector::NAME,
     peers::NAME,
@@ -54,6 +54,7 @@ pub const NAMES: [&str; 12] = [
 pub fn all(facts: Facts) -> Box<dyn Watch> {
     Box::new(All(vec![
         Box::new(reach::Reach::default()),
+        Box::new(sessions::Sessions::default()),
         Box::new(mesh::Mesh::default()),
         Box::new(reflector::Reflector::default()),
         Box::new(peers::Peers::default()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fabric::{
-    Budget, Checked, Classes, Router, Sessions, Speaker, Topology, check_by_classes, derive,
+    Budget, Checked, Classes, Router, Speaker, Topology, check_by_classes, derive,
 };
 use crate::model::Family;
 
@@ -18,14 +18,6 @@ pub struct Pair {
     pub family: Family,
 }
 
-impl Pair {
-    /// Whether a node is one of its ends.
-    #[must_use]
-    pub fn has(&self, node: &str) -> bool {
-        self.from == node || self.to == node
-    }
-}
-
 impl std::fmt::Display for Pair {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} to {} ({})", self.from, self.to, self.family)
@@ -34,12 +26,8 @@ impl std::fmt::Display for Pair {
 
 /// The pairs whose packets arrive.
 pub(super) fn connected(topology: &Topology) -> BTreeSet<Pair> {
-    connected_by(topology, derive(topology))
-}
-
-/// The same by given sessions.
-pub(super) fn connected_by(topology: &Topology, sessions: Sessions) -> BTreeSet<Pair> {
-    // Each node for itself: sessions that were taken down may tell nodes apart that are alike otherwise.
+    let sessions = derive(topology);
+    // Each node for itself: pairs are told by name.
     let classes = Classes::discrete(&sessions);
     let checked = check_by_classes(topology, sessions, classes, Budget::HOOK);
     let classes = &checked.classes;

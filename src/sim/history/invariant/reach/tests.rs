@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sim::history::invariant::stage::{self, MESH, REFLECTOR, Stage};
+use crate::sim::history::scene::{Told, Violation, Watch as _, Written};
 
 fn set(reach: &mut Reach, stage: &Stage, given: &[(&str, &str)]) -> Vec<Violation> {
     let told = Told::ConfigSet {
@@ -51,7 +52,7 @@ fn a_mesh_that_goes_too_early_is_seen() {
     // The peer's session is there with or without a reflector.
     assert!(found[0].message.contains("(4 in all)"), "{found:?}");
     let found = reach.told(&stage.scene(), &Told::Quiet);
-    assert!(found[0].message.contains("still cut"), "{found:?}");
+    assert!(found[0].message.contains("still missing"), "{found:?}");
 }
 
 #[test]
