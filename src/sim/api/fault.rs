@@ -18,6 +18,8 @@ pub struct RequestRecord {
     pub path: String,
     /// The query, still percent-encoded.
     pub query: String,
+    /// What a delete says of the object that it is for.
+    pub preconditions: Preconditions,
     /// Whether it is only tried.
     pub dry_run: bool,
     /// The HTTP status of the answer; 0 before there is one, and where the connection broke first.
@@ -30,6 +32,15 @@ impl RequestRecord {
     pub fn writes(&self) -> bool {
         self.verb.writes() && !self.dry_run
     }
+}
+
+/// Which preconditions a delete has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// `uid`.
+    pub uid: bool,
+    /// `resourceVersion`.
+    pub resource_version: bool,
 }
 
 /// What goes wrong with a request.

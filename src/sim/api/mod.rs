@@ -62,7 +62,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-pub use fault::{Fault, Gate, Passage, RequestRecord, Turnstile};
+pub use fault::{Fault, Gate, Passage, Preconditions, RequestRecord, Turnstile};
 pub use journal::Change;
 pub use request::Verb;
 pub use status_error::StatusError;

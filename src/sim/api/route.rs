@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::fault::RequestRecord;
+use super::fault::{Preconditions, RequestRecord};
 use super::read::{self, Form};
 use super::request::{APPLY_PATCH, Address, DeleteOptions, MERGE_PATCH, Options, Target, Verb};
 use super::resource::{Origin, Resource};
@@ -52,6 +52,18 @@ impl Incoming {
                 DeleteOptions::of_body(&self.body, &options).is_ok_and(|delete| delete.dry_run)
             }
             _ => options.dry_run,
+        }
+    }
+
+    /// What it says of the object that it deletes.
+    pub(super) fn preconditions(&self) -> Preconditions {
+        if self.verb != Verb::Delete {
+            return Preconditions::default();
+        }
+        let delete = DeleteOptions::of_body(&self.body, &Options::default()).unwrap_or_default();
+        Preconditions {
+            uid: delete.uid.is_some(),
+            resource_version: delete.resource_version.is_some(),
         }
     }
 

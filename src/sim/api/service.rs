@@ -33,6 +33,7 @@ async fn answer(
         verb: incoming.verb,
         path: incoming.path.clone(),
         query: incoming.query.clone(),
+        preconditions: incoming.preconditions(),
         dry_run: incoming.is_dry_run(),
         status: 0,
     };

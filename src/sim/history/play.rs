@@ -122,6 +122,8 @@ impl<'w> Play<'w> {
             let verb = format!("{:?}", record.verb).to_uppercase();
             let text = format!("{who}: {verb} {} -> {}", brief(&record.path), record.status);
             self.note(text, !record.writes());
+            let found = self.watch.asked(&who, &record);
+            self.violations.extend(found);
         }
         for change in changes {
             let written = self.written(change);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::fabric::Router;
-use crate::sim::api::{ApiServer, Verb};
+use crate::sim::api::{ApiServer, RequestRecord, Verb};
 use crate::sim::juju::JujuModel;
 
 /// What stands at one moment, and what the history knows of it.
@@ -111,6 +111,11 @@ pub trait Watch {
 
     /// Something else happened.
     fn told(&mut self, scene: &Scene<'_>, told: &Told) -> Vec<Violation>;
+
+    /// A unit's hook sent a request, and it was answered or broke.
+    fn asked(&mut self, _unit: &str, _request: &RequestRecord) -> Vec<Violation> {
+        Vec::new()
+    }
 }
 
 /// Watches nothing.

@@ -14,12 +14,9 @@ use crate::fabric::{
 use crate::manifests::Catalogue;
 use crate::model::{AsNumber, PeerAddress, Release, UnitAddress, UnitName};
 use crate::plan::{Live, usage};
-use crate::render::{ANNOTATION_APPLIED, Owner};
+use crate::render::{ANNOTATION_APPLIED, ANNOTATION_ROLLOUT, Owner};
 use crate::sim::history::scene::{Scene, Told, Written};
 use crate::sim::juju::Machine;
-
-/// The annotation of BGPConfiguration `default` that records how far a change is.
-const ANNOTATION_ROLLOUT: &str = "calico.juju.is/rollout";
 
 /// How long a hook may have been at work when it writes, where nothing tells when it began.
 const HOOK: Duration = Duration::from_mins(1);

@@ -14,7 +14,9 @@ mod peers;
 mod pools;
 mod promise;
 mod reach;
+mod record;
 mod reflector;
+mod requests;
 mod schema;
 mod secrets;
 mod sessions;
@@ -24,6 +26,7 @@ mod touched;
 mod writes;
 
 use super::scene::{Scene, Told, Violation, Watch, Written};
+use crate::sim::api::RequestRecord;
 
 /// What the invariants are told of a story beforehand.
 #[derive(Debug, Clone, Default)]
@@ -33,11 +36,12 @@ pub struct Facts {
 }
 
 /// The names of all invariants.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 15] = [
     reach::NAME,
     sessions::NAME,
     mesh::NAME,
     reflector::NAME,
+    record::NAME,
     peers::NAME,
     cluster::NAME,
     foreign::NAME,
@@ -45,6 +49,7 @@ pub const NAMES: [&str; 13] = [
     options::NAME,
     schema::NAME,
     hooks::NAME,
+    requests::NAME,
     writes::NAME,
     secrets::NAME,
 ];
@@ -57,6 +62,7 @@ pub fn all(facts: Facts) -> Box<dyn Watch> {
         Box::new(sessions::Sessions::default()),
         Box::new(mesh::Mesh::default()),
         Box::new(reflector::Reflector::default()),
+        Box::new(record::Recorded::default()),
         Box::new(peers::Peers::default()),
         Box::new(cluster::Cluster::default()),
         Box::new(foreign::Foreign),
@@ -64,6 +70,7 @@ pub fn all(facts: Facts) -> Box<dyn Watch> {
         Box::new(options::Options),
         Box::new(schema::Schema),
         Box::new(hooks::Hooks::default()),
+        Box::new(requests::Requests),
         Box::new(writes::Writes::default()),
         Box::new(secrets::Secrets::new(facts.secrets)),
     ]))
@@ -83,6 +90,13 @@ impl Watch for All {
     fn told(&mut self, scene: &Scene<'_>, told: &Told) -> Vec<Violation> {
         let watches = self.0.iter_mut();
         watches.flat_map(|watch| watch.told(scene, told)).collect()
+    }
+
+    fn asked(&mut self, unit: &str, request: &RequestRecord) -> Vec<Violation> {
+        let watches = self.0.iter_mut();
+        watches
+            .flat_map(|watch| watch.asked(unit, request))
+            .collect()
     }
 }
 
