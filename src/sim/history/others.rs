@@ -11,8 +11,8 @@ use super::world::Broken;
 const KUBECTL: &str = "kubectl-edit";
 /// A label nobody but the operator knows.
 const FOREIGN_LABEL: &str = "example.com/rack";
-/// What BGPPeers that are not the charm's are called.
-const FOREIGN_PEER: &str = "by-hand-";
+/// Where BGPPeers that are not the charm's point to; nobody else's do.
+const FOREIGN_ADDRESS: &str = "192.0.2.7";
 
 impl Play<'_> {
     /// Lets somebody else write something; `false` when there was nothing to write to.
@@ -104,7 +104,7 @@ impl Play<'_> {
         Ok(true)
     }
 
-    /// A BGPPeer that is none of the charm's comes, or the one there is goes.
+    /// A BGPPeer that is none of the charm's comes, or the one there is goes. Its name may be one that the charm would give.
     fn foreign_peer(&mut self, rng: &mut Rng) -> bool {
         if self.remove_foreign_peers() {
             self.coverage.count("foreign BGPPeer removed");
@@ -113,10 +113,16 @@ impl Play<'_> {
         let Some((node, _)) = self.some("Node", rng) else {
             return false;
         };
-        let name = format!("{FOREIGN_PEER}{node}");
+        let name = if rng.bool() {
+            // Of a unit that is there, or of none.
+            let unit = rng.u8(..8);
+            format!("{}-{unit}-{FOREIGN_ADDRESS}", self.world.application)
+        } else {
+            format!("by-hand-{node}")
+        };
         let peer = json!({
             "apiVersion": "crd.projectcalico.org/v1", "kind": "BGPPeer", "metadata": {"name": name},
-            "spec": {"node": node, "peerIP": "192.0.2.7", "asNumber": 65_007},
+            "spec": {"node": node, "peerIP": FOREIGN_ADDRESS, "asNumber": 65_007},
         });
         if self.world.server.insert(KUBECTL, peer).is_err() {
             // The definitions are not there yet.
@@ -132,7 +138,7 @@ impl Play<'_> {
         let mut removed = false;
         for peer in self.world.server.objects("BGPPeer") {
             let name = peer["metadata"]["name"].as_str().unwrap_or_default();
-            if name.starts_with(FOREIGN_PEER) {
+            if peer["spec"]["peerIP"] == FOREIGN_ADDRESS {
                 self.world.server.remove("BGPPeer", name);
                 self.say(format!("kubectl deletes bgppeers/{name}"));
                 removed = true;
