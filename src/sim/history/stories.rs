@@ -225,6 +225,16 @@ fn of_settings(units: u8) -> Vec<Story> {
             vec![Change::set(&[("global-bgp-peers", &after)])],
         ),
         story(
+            "AS number of a peer mended",
+            Layout::Flat,
+            units,
+            &[(
+                "global-bgp-peers",
+                "[{address: 10.0.0.1, as-number: 64513}]",
+            )],
+            vec![Change::set(&[("global-bgp-peers", &before)])],
+        ),
+        story(
             "AS number for each rack, and back",
             Layout::Racks,
             units,
