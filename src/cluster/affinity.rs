@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 
 use super::kubernetes::{ApiError, SIDE_BY_SIDE};
 use super::{Kubernetes, Mode};
-use crate::model::Cidr;
-use crate::plan::{Live, network};
+use crate::plan::{Extent, Live, network};
 use crate::render::{Group, Kind};
 
-/// Releases every affinity inside `cidr`, but for those in a pool nested in it (`others`). Allocations are never touched,
-/// and every write carries the version that was read, so that a concurrent assignment makes it fail rather than be lost;
+/// Releases every affinity of a pool. Allocations are never touched, and every write carries the version that was read, so that a concurrent assignment makes it fail rather than be lost;
 /// the next hook goes on from there.
 ///
 /// # Errors
@@ -21,8 +19,7 @@ use crate::render::{Group, Kind};
 pub async fn release_affinities(
     kubernetes: &Kubernetes,
     mode: Mode,
-    cidr: Cidr,
-    others: &[Cidr],
+    pool: &Extent,
 ) -> Result<(), ApiError> {
     let affinities = kubernetes
         .list(&Kind::BlockAffinity.path(mode.ipam), "")
@@ -30,7 +27,7 @@ pub async fn release_affinities(
     let inside: Vec<Live> = affinities
         .into_iter()
         .map(Live::new)
-        .filter(|affinity| is_of_pool(affinity, cidr, others))
+        .filter(|affinity| is_of_pool(affinity, pool))
         .collect();
     stream::iter(inside.iter().map(|one| release(kubernetes, mode, one)))
         .buffered(SIDE_BY_SIDE)
@@ -38,7 +35,7 @@ pub async fn release_affinities(
         .await
 }
 
-/// Deletes the empty blocks inside `cidr` that are left once no affinity leads to them any more: their affinities went
+/// Deletes the empty blocks of a pool that are left once no affinity leads to them any more: their affinities went
 /// without them, and libcalico would never find them again.
 ///
 /// # Errors
@@ -46,12 +43,11 @@ pub async fn release_affinities(
 pub async fn release_leftovers(
     kubernetes: &Kubernetes,
     mode: Mode,
-    cidr: Cidr,
-    others: &[Cidr],
+    pool: &Extent,
     blocks: &[Live],
 ) -> Result<(), ApiError> {
     for block in blocks {
-        if is_of_pool(block, cidr, others) && is_empty(block) {
+        if is_of_pool(block, pool) && is_empty(block) {
             let path = Kind::IpamBlock.object_path(mode.ipam, block.name());
             gone_is_released(release_block(kubernetes, &path, block).await)?;
         }
@@ -59,13 +55,9 @@ pub async fn release_leftovers(
     Ok(())
 }
 
-/// Whether a block or affinity belongs to the pool of `cidr`, and to none nested in it.
-fn is_of_pool(live: &Live, cidr: Cidr, others: &[Cidr]) -> bool {
-    let Some(block) = network(live) else {
-        return false;
-    };
-    let elsewhere = |other: &Cidr| other.prefix() > cidr.prefix() && other.contains_cidr(&block);
-    cidr.contains_cidr(&block) && !others.iter().any(elsewhere)
+/// Whether a block or affinity is the pool's.
+fn is_of_pool(live: &Live, pool: &Extent) -> bool {
+    network(live).is_some_and(|block| pool.holds_block(&block))
 }
 
 /// What somebody else has taken away meanwhile is as good as released.

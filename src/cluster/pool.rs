@@ -8,7 +8,7 @@ use super::affinity::{release_affinities, release_leftovers};
 use super::kubernetes::ApiError;
 use super::{Kubernetes, Mode};
 use crate::model::Cidr;
-use crate::plan::{Live, gives_workload_addresses, network, usage};
+use crate::plan::{Extent, Live, gives_workload_addresses, network, pool_usage};
 use crate::render::Kind;
 
 /// Time between taking a pool out of use and looking at its blocks, so that IPAM has seen it (libcalico waits as long
@@ -69,7 +69,9 @@ pub async fn remove_pool(
     let (Some(mut pool), Ok(cidr)) = (found, cidr.parse::<Cidr>()) else {
         return Ok(false);
     };
-    if is_in_use(kubernetes, mode, cidr).await? {
+    let extent = Extent::new(cidr, &others);
+    let is_in_use = |blocks: &[Live]| pool_usage(&extent, blocks).workloads > 0;
+    if is_in_use(&list_blocks(kubernetes, mode).await?) {
         return Ok(false);
     }
     if pool.spec("disabled") != Some(&Value::Bool(true)) {
@@ -78,24 +80,18 @@ pub async fn remove_pool(
         pool = disable_pool(kubernetes, mode, name, seen, false).await?;
     }
     if !mode.aggregated && !has_finalizer(&pool) {
-        let others: Vec<Cidr> = others.iter().filter_map(network).collect();
-        release_affinities(kubernetes, mode, cidr, &others).await?;
+        release_affinities(kubernetes, mode, &extent).await?;
         let blocks = list_blocks(kubernetes, mode).await?;
-        if usage(cidr, &blocks).workloads > 0 {
+        if is_in_use(&blocks) {
             return Ok(false);
         }
-        release_leftovers(kubernetes, mode, cidr, &others, &blocks).await?;
+        release_leftovers(kubernetes, mode, &extent, &blocks).await?;
     }
     let path = Kind::IpPool.object_path(mode.group, name);
     kubernetes
         .delete(&path, uid, Some(pool.resource_version()))
         .await?;
     Ok(true)
-}
-
-async fn is_in_use(kubernetes: &Kubernetes, mode: Mode, cidr: Cidr) -> Result<bool, ApiError> {
-    let blocks = list_blocks(kubernetes, mode).await?;
-    Ok(usage(cidr, &blocks).workloads > 0)
 }
 
 fn has_finalizer(pool: &Live) -> bool {

@@ -27,9 +27,10 @@ pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
 pub use pods::{Controller, Origin, PoolPod, Restarts, Seen, restarts, seen_pod};
 pub use pools::{
-    DoomedPool, PoolRole, PoolUsage, changed_tunnels, doomed_pools, gives_workload_addresses,
-    holds_workloads, is_in_use, leaves_vxlan, needs_blocks, network, plan_pools, pool_role,
-    refuse_unrecognized, unrecognized_pools, usage, wanted_pools,
+    DoomedPool, Extent, PoolRole, PoolUsage, changed_tunnels, doomed_pools,
+    gives_workload_addresses, holds_workloads, is_in_use, leaves_vxlan, needs_blocks, network,
+    plan_pools, pool_role, pool_usage, refuse_unrecognized, unrecognized_pools, usage,
+    wanted_pools,
 };
 pub use summary::{Action, Change, change, object};
 pub use unit::{

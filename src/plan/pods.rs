@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::model::Cidr;
+use super::Extent;
 
 /// A kubelet's own pod, made from a file on its machine (`pkg/kubelet/types/pod_update.go`).
 const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
@@ -78,7 +78,7 @@ pub enum Seen {
 
 /// Looks at one pod: of thousands few are kept. One on its node's network, or one that has ended, holds no address.
 #[must_use]
-pub fn seen_pod(pod: &Value, pools: &[Cidr]) -> Option<Seen> {
+pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (metadata, status) = (&pod["metadata"], &pod["status"]);
     let has_ended = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
@@ -86,7 +86,7 @@ pub fn seen_pod(pod: &Value, pools: &[Cidr]) -> Option<Seen> {
         return None;
     }
     let mut addresses: Vec<IpAddr> = addresses(status).collect();
-    addresses.retain(|ip| pools.iter().any(|pool| pool.contains(*ip)));
+    addresses.retain(|ip| pools.iter().any(|pool| pool.holds(*ip)));
     let (ready, origin) = (is_ready(status), origin(metadata));
     if addresses.is_empty() {
         return match origin {
@@ -216,6 +216,7 @@ fn controller_uid(pod: &PoolPod) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Cidr;
     use serde_json::json;
 
     fn pod(name: &str, controller: Option<&str>, ip: &str, ready: bool) -> Value {
@@ -235,8 +236,13 @@ mod tests {
         pod
     }
 
+    fn extents(cidrs: &[&str]) -> Vec<Extent> {
+        let cidrs = cidrs.iter().map(|cidr| cidr.parse::<Cidr>().unwrap());
+        cidrs.map(Extent::from).collect()
+    }
+
     fn sorted(pods: &[Value], limit: usize) -> [Vec<String>; 4] {
-        let cidr: [Cidr; 1] = ["10.9.0.0/16".parse().unwrap()];
+        let cidr = extents(&["10.9.0.0/16"]);
         let seen = pods.iter().filter_map(|pod| seen_pod(pod, &cidr)).collect();
         let found = restarts(seen, limit);
         let names = |pods: Vec<PoolPod>| {
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn pods_of_a_pool_are_those_with_an_address_in_it() {
-        let cidr: [Cidr; 2] = ["10.9.0.0/16".parse().unwrap(), "fd00::/64".parse().unwrap()];
+        let cidr = extents(&["10.9.0.0/16", "fd00::/64"]);
         let mut host = pod("host", Some("r"), "10.9.0.1", true);
         host["spec"]["hostNetwork"] = true.into();
         let mut ended = pod("ended", Some("r"), "10.9.0.1", true);

@@ -1,6 +1,7 @@
 //! IPPools: adopt by CIDR, create what is missing, and see pools that nobody asked for off without a packet lost.
 
 mod encapsulation;
+mod extent;
 mod retire;
 mod usage;
 
@@ -13,11 +14,12 @@ use crate::model::{Cidr, Family, PoolIntent};
 use crate::render::{Owner, ip_pool};
 
 pub use encapsulation::{changed_tunnels, is_in_use, leaves_vxlan};
+pub use extent::Extent;
 pub use retire::{
     DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, pool_role, refuse_unrecognized,
     unrecognized_pools,
 };
-pub use usage::{PoolUsage, holds_workloads, usage};
+pub use usage::{PoolUsage, holds_workloads, pool_usage, usage};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use calico_charm::cluster::{Eviction, Kubernetes, connect, evict};
 use calico_charm::model::Cidr;
-use calico_charm::plan::{PoolPod, Restarts, restarts, seen_pod};
+use calico_charm::plan::{Extent, PoolPod, Restarts, restarts, seen_pod};
 use serde_json::{Value, json};
 
 use super::support::control_plane::blocking;
@@ -60,7 +60,10 @@ async fn kubernetes(workloads: &Workloads) -> Kubernetes {
 
 /// The pods as the action sorts them, all addresses being the pool's.
 fn sorted(workloads: &Workloads) -> Restarts {
-    let everything: [Cidr; 1] = [Cidr::network_of(IpAddr::from([0, 0, 0, 0]), 0)];
+    let everything = [Extent::from(Cidr::network_of(
+        IpAddr::from([0, 0, 0, 0]),
+        0,
+    ))];
     let seen = blocking(async {
         kubernetes(workloads)
             .await

@@ -17,8 +17,8 @@ use crate::host::Host;
 use crate::juju::{Action, HookTools};
 use crate::model::{Cidr, ClusterIntent, PoolIntent};
 use crate::plan::{
-    Blocked, Live, Origin, PoolPod, PoolRole, Restarts, gives_workload_addresses, network,
-    pool_role, restarts, seen_pod, unrecognized_pools, usage, wanted_pools,
+    Blocked, Extent, Live, Origin, PoolPod, PoolRole, Restarts, gives_workload_addresses, network,
+    pool_role, pool_usage, restarts, seen_pod, unrecognized_pools, wanted_pools,
 };
 
 /// After this time no further pod is tried: what was done has to be told before the action's own time is up.
@@ -61,9 +61,12 @@ async fn run<T: HookTools, H: Host>(
     if targets.is_empty() {
         return Ok(Answer::default().with("left", "no pool retires"));
     }
-    let cidrs: Vec<Cidr> = targets.iter().map(|(_, cidr)| *cidr).collect();
+    let extents: Vec<Extent> = targets
+        .iter()
+        .map(|(_, cidr)| Extent::new(*cidr, &pools))
+        .collect();
     let seen = kubernetes
-        .list_kept(PODS, |pod: Value| seen_pod(&pod, &cidrs))
+        .list_kept(PODS, |pod: Value| seen_pod(&pod, &extents))
         .await?;
     let found = restarts(seen, parameters.limit);
     let (key, done) = if parameters.drain {
@@ -78,22 +81,24 @@ async fn run<T: HookTools, H: Host>(
     };
     let left: Vec<String> = targets
         .iter()
-        .map(|(pool, cidr)| {
-            let used = usage(*cidr, &blocks).workloads;
-            left(pool.name(), *cidr, used, &done.evicted, &found)
+        .zip(&extents)
+        .map(|((pool, _), extent)| {
+            let used = pool_usage(extent, &blocks).workloads;
+            left(pool.name(), extent, used, &done.evicted, &found)
         })
         .collect();
     Ok(answer(key, done, &found, &left))
 }
 
 /// What a pool has left once the evicted pods are gone, and how many addresses no pod explains.
-fn left(name: &str, cidr: Cidr, used: usize, evicted: &[PoolPod], found: &Restarts) -> String {
+fn left(name: &str, pool: &Extent, used: usize, evicted: &[PoolPod], found: &Restarts) -> String {
     let held = |pods: &[PoolPod]| -> usize {
         let addresses = pods.iter().flat_map(|pod| &pod.addresses);
-        addresses.filter(|ip| cidr.contains(**ip)).count()
+        addresses.filter(|ip| pool.holds(**ip)).count()
     };
     let all = [&found.evict, &found.later, &found.going, &found.by_hand];
     let of_pods: usize = all.iter().map(|pods| held(pods)).sum();
+    let cidr = pool.cidr();
     let left = counted(used.saturating_sub(held(evicted)), "address");
     match used.saturating_sub(of_pods) {
         0 => format!("IPPool {name} {cidr}: {left}"),

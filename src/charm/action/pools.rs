@@ -16,7 +16,9 @@ use crate::cluster::{Kubernetes, Mode, list_blocks, mode};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
-use crate::plan::{Live, PoolRole, PoolUsage, gives_workload_addresses, network, pool_role, usage};
+use crate::plan::{
+    Extent, Live, PoolRole, PoolUsage, gives_workload_addresses, network, pool_role, pool_usage,
+};
 use crate::printable::printable_line;
 use crate::render::Kind;
 
@@ -88,7 +90,9 @@ async fn look<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Vec<View>,
     let intent = ClusterIntent::new(work.config);
     let policy = work.config.unrecognized_pools;
     let views = pools.iter().map(|live| {
-        let used = network(live).map_or_else(PoolUsage::default, |cidr| usage(cidr, &blocks));
+        let used = network(live).map_or_else(PoolUsage::default, |cidr| {
+            pool_usage(&Extent::new(cidr, &pools), &blocks)
+        });
         View {
             pool: pool(live),
             state: state(intent.pools(), policy, live),

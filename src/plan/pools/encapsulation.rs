@@ -1,6 +1,6 @@
 //! What a change of the pools' encapsulation does to pods that run.
 
-use super::{gives_workload_addresses, network, usage};
+use super::{Extent, gives_workload_addresses, network, pool_usage};
 use crate::model::PoolIntent;
 use crate::plan::{Changes, FieldChange, Live, Step};
 use crate::render::Kind;
@@ -59,7 +59,7 @@ pub fn is_in_use(pools: &[Live], blocks: &[Live]) -> bool {
     pools
         .iter()
         .filter_map(network)
-        .any(|cidr| usage(cidr, blocks).workloads > 0)
+        .any(|cidr| pool_usage(&Extent::new(cidr, pools), blocks).workloads > 0)
 }
 
 #[cfg(test)]

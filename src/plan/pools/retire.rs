@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{PoolUsage, is_off_limits, network, pool_of, usage};
+use super::{Extent, PoolUsage, is_off_limits, network, pool_of, pool_usage};
 use crate::model::{Cidr, Family, PoolIntent};
 use crate::plan::{Blocked, Live, Step};
 
@@ -97,7 +97,7 @@ pub fn doomed_pools(
 ) -> (Vec<Step>, Vec<Step>, Vec<DoomedPool>) {
     let (mut disable, mut remove, mut stay) = (Vec::new(), Vec::new(), Vec::new());
     for (pool, cidr) in unrecognized_pools(intents, pools) {
-        let used = usage(cidr, blocks);
+        let used = pool_usage(&Extent::new(cidr, pools), blocks);
         let held = is_last_of_its_encapsulation(pool, used.tunnels, intents, pools, blocks);
         let (name, cidr) = (pool.name().to_owned(), cidr.to_string());
         if !is_out_of_use(pool, held, &used) {
@@ -195,7 +195,7 @@ fn is_last_of_its_encapsulation(
 /// Whether a wanted pool has room for so many tunnel addresses and may give them out. One that is not there yet is made
 /// before another one is disabled.
 fn takes_tunnels(intent: &PoolIntent, tunnels: usize, pools: &[Live], blocks: &[Live]) -> bool {
-    let used = usage(intent.cidr(), blocks);
+    let used = pool_usage(&Extent::new(intent.cidr(), pools), blocks);
     let host_bits = u32::from(match intent.family() {
         Family::V4 => 32 - intent.cidr().prefix(),
         Family::V6 => 128 - intent.cidr().prefix(),

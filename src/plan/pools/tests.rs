@@ -340,6 +340,18 @@ fn host_bits_do_not_hide_who_uses_a_pool() {
 }
 
 #[test]
+fn pods_of_a_wanted_pool_do_not_keep_the_one_round_it() {
+    let wanted = of_cidr("10.0.0.0/16");
+    let pools = [plain("all", "10.0.0.0/8"), plain("ours", "10.0.0.0/16")];
+    let inside = block("10.0.7.0/26", &json!([pod("a"), pod("b")]));
+    let beside = block("10.9.0.0/26", &json!([pod("a")]));
+    let (_, remove, stay) = doomed_pools(&wanted, &pools, std::slice::from_ref(&inside));
+    assert_eq!((remove.len(), stay), (1, vec![]));
+    let (_, remove, stay) = doomed_pools(&wanted, &pools, &[inside, beside]);
+    assert_eq!((remove, stay[0].usage.workloads), (vec![], 1));
+}
+
+#[test]
 fn pools_that_are_not_for_this_charm_stay() {
     let wanted = of_cidr("10.1.0.0/16");
     let deleting = Live::new(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::network;
+use super::{Extent, network};
 use crate::model::Cidr;
 use crate::plan::Live;
 
@@ -38,13 +38,19 @@ enum Holder {
     Nobody,
 }
 
-/// Counts a pool's addresses in IPAM blocks (`libcalico-go/lib/apis/internalapi/ipam_block.go`): entries of
-/// `allocations` that are not null, not Windows' reserved ones and not in cooldown.
+/// Counts the addresses of a whole network, as [`pool_usage`] does those of a pool.
 #[must_use]
 pub fn usage(cidr: Cidr, blocks: &[Live]) -> PoolUsage {
+    pool_usage(&cidr.into(), blocks)
+}
+
+/// Counts the addresses that are a pool's own in IPAM blocks (`libcalico-go/lib/apis/internalapi/ipam_block.go`): entries of
+/// `allocations` that are not null, not Windows' reserved ones and not in cooldown.
+#[must_use]
+pub fn pool_usage(pool: &Extent, blocks: &[Live]) -> PoolUsage {
     let mut found = PoolUsage::default();
     for block in blocks {
-        let inside = network(block).is_some_and(|block| cidr.contains_cidr(&block));
+        let inside = network(block).is_some_and(|block| pool.holds_block(&block));
         let deleted = block.spec("deleted").and_then(Value::as_bool) == Some(true);
         if inside && !deleted {
             count_block(block, &mut found);
