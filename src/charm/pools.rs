@@ -1,5 +1,5 @@
 //! The leader's part of the plan that is about IPPools, and what it says of those that retire. Performs IO only to ask
-//! for IPAM blocks.
+//! for IPAM blocks and pods.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use super::Report;
 use super::observe::{Observed, agent};
 use super::reconcile::{Stop, Work};
 use super::report::counted;
-use crate::cluster::{Kubernetes, Mode, list_blocks};
+use crate::cluster::{Kubernetes, Mode, has_workloads, pods_on};
 use crate::fabric::{Backend, backend};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
 use crate::plan::{
     DaemonSetProgress, DoomedPool, Live, Step, changed_tunnels, doomed_pools,
-    gives_workload_addresses, is_in_use, leaves_vxlan, plan_pools, refuse_unrecognized,
+    gives_workload_addresses, leaves_vxlan, not_in_blocks, plan_pools, refuse_unrecognized,
     unrecognized_pools, wanted_pools,
 };
 use crate::status::Status;
@@ -78,7 +78,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                 ..PoolSteps::default()
             });
         }
-        let (disable, remove, stay) = doomed_pools(intents, pools, &blocks);
+        let asked = not_in_blocks(intents, pools, &blocks);
+        let pods = if asked.is_empty() {
+            Vec::new()
+        } else {
+            pods_on(kubernetes, &asked).await?
+        };
+        let (disable, remove, stay) = doomed_pools(intents, pools, &blocks, &pods);
         for pool in &stay {
             if pool.needs_bgp && !self.config.speaks_bgp() {
                 let line = format!(
@@ -117,7 +123,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         if changed.is_empty() && !leaves {
             return Ok(false);
         }
-        if !is_in_use(pools, &list_blocks(kubernetes, mode).await?) {
+        if !has_workloads(kubernetes, mode).await? {
             return Ok(false);
         }
         if leaves && !bird_runs(kubernetes, observed).await? {
@@ -144,6 +150,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             2..=NAMED => format!(", in namespaces {}", named(&pool.usage.namespaces, "")),
             many => format!(", in {many} namespaces"),
         };
+        if pool.usage.is_outside_ipam {
+            return format!(
+                "{}{in_namespaces}: another IPAM gives them out (host-local), so restarted pods come back to it: set cidr to \
+                 what it gives out, or unrecognized-pools=ignore",
+                stays(pool)
+            );
+        }
         format!(
             "{}{in_namespaces}: restart the pods that hold them, or: juju run {application}/leader migrate-pool (manage-pools)",
             stays(pool)
@@ -197,6 +210,12 @@ fn stays(pool: &DoomedPool) -> String {
     let addresses = counted(pool.usage.workloads, "address");
     let nodes = named(&pool.usage.nodes, "node");
     let on = if nodes.is_empty() { "" } else { " on " };
+    if pool.usage.is_outside_ipam {
+        return format!(
+            "IPPool {} {} stays, pods have {addresses} that Calico's IPAM does not know{on}{nodes}: name it in cidr",
+            pool.name, pool.cidr
+        );
+    }
     format!(
         "IPPool {} {} retires, {addresses} left{on}{nodes}",
         pool.name, pool.cidr

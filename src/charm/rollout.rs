@@ -1,5 +1,5 @@
 //! How far a change may go: what the record allows this unit, and what the leader writes there. Performs IO only to ask
-//! for IPAM blocks before a first configuration, and for the other units' Nodes while it waits for them.
+//! for IPAM blocks and pods before a first configuration, and for the other units' Nodes while it waits for them.
 
 mod look;
 mod members;
@@ -13,12 +13,12 @@ use serde_json::Value;
 use super::observe::Observed;
 use super::reconcile::{Stop, Work};
 use super::{API_DEADLINE, Report, sweep};
-use crate::cluster::{ApiError, Kubernetes, Mode, list_blocks};
+use crate::cluster::{ApiError, Kubernetes, Mode, has_workloads};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::juju::tools::is_leader;
 use crate::model::{AsNumber, ClusterIntent, Intent, Rollout, UnitName};
-use crate::plan::{Allowance, Live, Plan, Step, holds_workloads, plan_apply};
+use crate::plan::{Allowance, Live, Plan, Step, plan_apply};
 use crate::printable::printable_line;
 use crate::render::{ANNOTATION_APPLIED, ANNOTATION_ROLLOUT, Desired, bgp_configuration};
 use crate::rollout::{
@@ -266,11 +266,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         if configuration.is_some() {
             return Ok(false);
         }
-        match list_blocks(kubernetes, mode).await {
-            Ok(blocks) => Ok(!blocks.iter().any(holds_workloads)),
-            Err(error) if error.is_not_found() => Ok(true),
-            Err(error) => Err(error),
-        }
+        Ok(!has_workloads(kubernetes, mode).await?)
     }
 
     /// What the leader writes to BGPConfiguration, with the record of how far the change may go.

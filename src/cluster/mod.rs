@@ -15,4 +15,4 @@ pub use eviction::{Eviction, evict};
 pub use kubernetes::{ApiError, Failure, Kubernetes, escape, get_all};
 pub use mode::{Mode, Obstacle, mode};
 pub use node::{Running, find_node, internal_ips, node_path, running, runs_pods};
-pub use pool::list_blocks;
+pub use pool::{has_workloads, list_blocks, pods_on};

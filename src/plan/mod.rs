@@ -25,10 +25,12 @@ pub use digest::{NoDigest, PlanDigest, seen};
 pub use health::{DaemonSetProgress, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
-pub use pods::{Controller, Origin, PoolPod, Restarts, Seen, restarts, seen_pod};
+pub use pods::{
+    Controller, HeldAddress, Origin, PoolPod, Restarts, Seen, held_addresses, restarts, seen_pod,
+};
 pub use pools::{
     DoomedPool, Extent, PoolRole, PoolUsage, changed_tunnels, doomed_pools,
-    gives_workload_addresses, holds_workloads, is_in_use, leaves_vxlan, needs_blocks, network,
+    gives_workload_addresses, holds_workloads, leaves_vxlan, needs_blocks, network, not_in_blocks,
     plan_pools, pool_role, pool_usage, refuse_unrecognized, unrecognized_pools, usage,
     wanted_pools,
 };

@@ -76,7 +76,36 @@ pub enum Seen {
     Unready(String),
 }
 
-/// Looks at one pod: of thousands few are kept. One on its node's network, or one that has ended, holds no address.
+/// An address that a pod says it has, whoever gave it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// The pod's Node.
+    pub node: String,
+    /// The pod's namespace.
+    pub namespace: String,
+}
+
+/// The addresses that a pod has of its own: one on its node's network has none, and one that has ended holds none any more.
+#[must_use]
+pub fn held_addresses(pod: &Value) -> Vec<HeldAddress> {
+    let status = &pod["status"];
+    let has_ended = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if pod["spec"]["hostNetwork"] == true || has_ended {
+        return Vec::new();
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    addresses(status)
+        .map(|ip| HeldAddress {
+            ip,
+            node: text(&pod["spec"]["nodeName"]),
+            namespace: text(&pod["metadata"]["namespace"]),
+        })
+        .collect()
+}
+
+/// Looks at one pod: of thousands few are kept.
 #[must_use]
 pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -85,7 +114,10 @@ pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
     if pod["spec"]["hostNetwork"] == true || has_ended {
         return None;
     }
-    let mut addresses: Vec<IpAddr> = addresses(status).collect();
+    let mut addresses: Vec<IpAddr> = held_addresses(pod)
+        .into_iter()
+        .map(|held| held.ip)
+        .collect();
     addresses.retain(|ip| pools.iter().any(|pool| pool.holds(*ip)));
     let (ready, origin) = (is_ready(status), origin(metadata));
     if addresses.is_empty() {

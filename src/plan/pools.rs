@@ -13,11 +13,11 @@ use super::{Blocked, Live, Step, plan_apply};
 use crate::model::{Cidr, Family, PoolIntent};
 use crate::render::{Owner, ip_pool};
 
-pub use encapsulation::{changed_tunnels, is_in_use, leaves_vxlan};
+pub use encapsulation::{changed_tunnels, leaves_vxlan};
 pub use extent::Extent;
 pub use retire::{
-    DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, pool_role, refuse_unrecognized,
-    unrecognized_pools,
+    DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, not_in_blocks, pool_role,
+    refuse_unrecognized, unrecognized_pools,
 };
 pub use usage::{PoolUsage, holds_workloads, pool_usage, usage};
 

@@ -354,3 +354,26 @@ fn a_pod_that_comes_while_affinities_are_released_keeps_its_pool() {
         "active: Ready (IPPool ipv4 192.168.0.0/16 retires, 1 address left on node-a)"
     );
 }
+
+/// With host-local IPAM there are no blocks, so that a cluster full of pods was taken for one without traffic.
+#[test]
+fn pods_without_blocks_are_traffic() {
+    let options = json!({"node-to-node-mesh": false, "global-bgp-peers": "[{address: 10.0.0.1, as-number: 64512}]"});
+    for (pods, mesh) in [(false, false), (true, true)] {
+        let mut world = two_units(&options);
+        if pods {
+            let pod = json!({
+                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"},
+                "spec": {"nodeName": "node-a", "containers": [{"name": "a", "image": "a"}]},
+                "status": {"phase": "Running", "podIP": "10.9.0.1", "podIPs": [{"ip": "10.9.0.1"}]},
+            });
+            world.observe(&[Observed {
+                manager: "kubelet".into(),
+                object: pod,
+            }]);
+        }
+        world.run("calico/0", "config-changed");
+        let found = world.spec("BGPConfiguration", "default", "nodeToNodeMeshEnabled");
+        assert_eq!(found, mesh, "{pods}");
+    }
+}

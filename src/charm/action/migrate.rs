@@ -69,6 +69,7 @@ async fn run<T: HookTools, H: Host>(
         .list_kept(PODS, |pod: Value| seen_pod(&pod, &extents))
         .await?;
     let found = restarts(seen, parameters.limit);
+    refuse_outside_ipam(&targets, &extents, &blocks, &found)?;
     let (key, done) = if parameters.drain {
         ("evicted", evictions(&kubernetes, &found, started).await)
     } else {
@@ -88,6 +89,34 @@ async fn run<T: HookTools, H: Host>(
         })
         .collect();
     Ok(answer(key, done, &found, &left))
+}
+
+/// Pods with addresses that Calico's IPAM does not know would come back to the pool.
+fn refuse_outside_ipam(
+    targets: &[(&Live, Cidr)],
+    extents: &[Extent],
+    blocks: &[Live],
+    found: &Restarts,
+) -> Result<(), Blocked> {
+    let all = [&found.evict, &found.later, &found.going, &found.by_hand];
+    let has_pods = |pool: &Extent| {
+        let mut held = all.iter().copied().flatten().flat_map(|pod| &pod.addresses);
+        held.any(|ip| pool.holds(*ip))
+    };
+    let mut outside = targets
+        .iter()
+        .zip(extents)
+        .filter(|(_, pool)| pool_usage(pool, blocks).workloads == 0 && has_pods(pool));
+    match outside.next() {
+        Some(((pool, _), _)) => Err(blocked(
+            &format!(
+                "IPPool {}: Calico's IPAM does not know the addresses of its pods: they would come back to it",
+                pool.name()
+            ),
+            "another IPAM gives them out (host-local): set cidr to what it gives out, or name another pool with pool=",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What a pool has left once the evicted pods are gone, and how many addresses no pod explains.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use futures::{join, try_join};
 
 use crate::cluster::mode::{cluster_information, cluster_information_path, uses_etcd};
-use crate::cluster::{ApiError, Kubernetes, Obstacle, list_blocks, mode};
+use crate::cluster::{ApiError, Kubernetes, Obstacle, list_blocks, mode, pods_on};
 use crate::config::CharmConfig;
-use crate::plan::Live;
+use crate::model::{ClusterIntent, UnrecognizedPools};
+use crate::plan::{HeldAddress, Live, not_in_blocks};
 use crate::render::{CALICO_CONFIG, Kind};
 
 /// DaemonSet of Calico's agent, which tells the datastore and the backend.
@@ -28,6 +29,8 @@ pub(super) struct Observed {
     pub(super) pools: Vec<Live>,
     /// Only read where a pool is to be made or to go.
     pub(super) blocks: Vec<Live>,
+    /// Addresses of pods in pools that go and that no block knows a workload of.
+    pub(super) pods: Vec<HeldAddress>,
     pub(super) peers: Vec<Live>,
     pub(super) nodes: Vec<Live>,
     /// What keeps every unit from writing.
@@ -93,6 +96,17 @@ async fn read(kubernetes: &Kubernetes, config: &CharmConfig) -> Result<Observed,
     } else {
         Vec::new()
     };
+    let intent = ClusterIntent::new(config);
+    let drains = config.unrecognized_pools == UnrecognizedPools::Drain;
+    let asked = match intent.pools().filter(|_| drains) {
+        Some(intents) => not_in_blocks(intents, &pools, &blocks),
+        None => Vec::new(),
+    };
+    let pods = if asked.is_empty() {
+        Vec::new()
+    } else {
+        pods_on(kubernetes, &asked).await?
+    };
     let (locked, version) = cluster_information(information?.as_ref());
     let etcd = uses_etcd(daemon_set.as_ref()).then_some(Obstacle::EtcdDatastore);
     Ok(Observed {
@@ -107,6 +121,7 @@ async fn read(kubernetes: &Kubernetes, config: &CharmConfig) -> Result<Observed,
         version,
         pools,
         blocks,
+        pods,
         peers: live(peers?),
         nodes: live(nodes?),
         obstacle: etcd.or(locked),

@@ -218,7 +218,8 @@ fn cluster_objects(
     if config.unrecognized_pools == UnrecognizedPools::Ignore {
         return;
     }
-    let (disable, remove, stay) = doomed_pools(intents, &observed.pools, &observed.blocks);
+    let (disable, remove, stay) =
+        doomed_pools(intents, &observed.pools, &observed.blocks, &observed.pods);
     let removed: BTreeSet<&str> = remove.iter().filter_map(pool_name).collect();
     for step in disable
         .iter()

@@ -259,7 +259,11 @@ fn doomed(text: &mut String, pools: &[DoomedPool]) {
             addresses(pool.usage.workloads),
             few(&nodes)
         );
-        text.push_str("    restart the pods there: the pool goes once they are free\n");
+        text.push_str(if pool.usage.is_outside_ipam {
+            "    the pool stays: Calico's IPAM does not know them, so name it in cidr\n"
+        } else {
+            "    restart the pods there: the pool goes once they are free\n"
+        });
     }
 }
 

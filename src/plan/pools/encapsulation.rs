@@ -1,6 +1,6 @@
 //! What a change of the pools' encapsulation does to pods that run.
 
-use super::{Extent, gives_workload_addresses, network, pool_usage};
+use super::gives_workload_addresses;
 use crate::model::PoolIntent;
 use crate::plan::{Changes, FieldChange, Live, Step};
 use crate::render::Kind;
@@ -51,15 +51,6 @@ pub fn leaves_vxlan(intents: &[PoolIntent], pools: &[Live]) -> bool {
     let on_vxlan =
         |pool: &Live| is_tunnel(pool.spec_text("vxlanMode")) && gives_workload_addresses(pool);
     wants_bird && pools.iter().any(on_vxlan)
-}
-
-/// Whether any workload holds an address of any pool.
-#[must_use]
-pub fn is_in_use(pools: &[Live], blocks: &[Live]) -> bool {
-    pools
-        .iter()
-        .filter_map(network)
-        .any(|cidr| pool_usage(&Extent::new(cidr, pools), blocks).workloads > 0)
 }
 
 #[cfg(test)]

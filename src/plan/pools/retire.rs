@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Extent, PoolUsage, is_off_limits, network, pool_of, pool_usage};
 use crate::model::{Cidr, Family, PoolIntent};
-use crate::plan::{Blocked, Live, Step};
+use crate::plan::{Blocked, HeldAddress, Live, Step};
 
 /// A pool that no option asks for and that cannot go yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,23 +84,39 @@ pub fn refuse_unrecognized(intents: &[PoolIntent], pools: &[Live]) -> Option<Blo
     })
 }
 
+/// The unrecognised pools in which no block knows a workload. With host-local IPAM there are no blocks at all, so before such
+/// a pool goes the pods have to be asked.
+#[must_use]
+pub fn not_in_blocks(intents: &[PoolIntent], pools: &[Live], blocks: &[Live]) -> Vec<Extent> {
+    unrecognized_pools(intents, pools)
+        .into_iter()
+        .map(|(_, cidr)| Extent::new(cidr, pools))
+        .filter(|pool| pool_usage(pool, blocks).workloads == 0)
+        .collect()
+}
+
 /// The waves that see unrecognised pools off, and those that have to stay for now.
 ///
 /// Disabled first, deleted once no workload address is left. A disabled pool takes the nodes' tunnel addresses in it away
 /// (`node/pkg/allocateip/allocateip.go`), so the last pool of an encapsulation is kept for tunnel addresses alone until
 /// the last workload is gone; as nothing else comes into it, the step that deletes it can disable it then.
+///
+/// `pods` are the addresses in pools that are [`not_in_blocks`]. A pool that has some stays as it is: disabling it keeps no
+/// other IPAM from giving out more.
 #[must_use]
 pub fn doomed_pools(
     intents: &[PoolIntent],
     pools: &[Live],
     blocks: &[Live],
+    pods: &[HeldAddress],
 ) -> (Vec<Step>, Vec<Step>, Vec<DoomedPool>) {
     let (mut disable, mut remove, mut stay) = (Vec::new(), Vec::new(), Vec::new());
     for (pool, cidr) in unrecognized_pools(intents, pools) {
-        let used = pool_usage(&Extent::new(cidr, pools), blocks);
+        let extent = Extent::new(cidr, pools);
+        let used = pool_usage(&extent, blocks).or_of_pods(&extent, pods);
         let held = is_last_of_its_encapsulation(pool, used.tunnels, intents, pools, blocks);
         let (name, cidr) = (pool.name().to_owned(), cidr.to_string());
-        if !is_out_of_use(pool, held, &used) {
+        if !used.is_outside_ipam && !is_out_of_use(pool, held, &used) {
             disable.push(Step::DisablePool {
                 name: name.clone(),
                 cidr: cidr.clone(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::{CharmConfig, RawConfig};
 use crate::model::ClusterIntent;
+use crate::plan::HeldAddress;
 
 fn owner() -> Owner {
     Owner {
@@ -233,7 +234,7 @@ fn a_pool_that_is_as_wanted_costs_no_write() {
     let live = Live::new(json!({"metadata": {"name": "x", "labels": labels}, "spec": spec}));
     assert_eq!(applied(&wanted, std::slice::from_ref(&live), &[]), []);
     assert_eq!(
-        doomed_pools(&wanted, &[live], &[]),
+        doomed_pools(&wanted, &[live], &[], &[]),
         (vec![], vec![], vec![])
     );
 }
@@ -318,7 +319,7 @@ fn unrecognised_pools_are_disabled_then_deleted_once_empty() {
         ("in use", old(false), &used[..], 1, 0, 1),
         ("in use and disabled", old(true), &used[..], 0, 0, 1),
     ] {
-        let (first, then, stay) = doomed_pools(&wanted, &[live], blocks);
+        let (first, then, stay) = doomed_pools(&wanted, &[live], blocks, &[]);
         assert_eq!(
             first,
             vec![disable("old", "10.9.0.0/16"); disabled],
@@ -333,10 +334,40 @@ fn unrecognised_pools_are_disabled_then_deleted_once_empty() {
 fn host_bits_do_not_hide_who_uses_a_pool() {
     let wanted = of_cidr("10.1.0.0/16");
     let used = [block("10.9.0.0/26", &json!([pod("a")]))];
-    let (_, remove, stay) = doomed_pools(&wanted, &[plain("odd", "10.9.0.1/16")], &used);
+    let (_, remove, stay) = doomed_pools(&wanted, &[plain("odd", "10.9.0.1/16")], &used, &[]);
     assert_eq!(remove, []);
     assert_eq!(stay[0].usage.workloads, 1);
     assert_eq!(names(&wanted, &[plain("odd", "10.1.255.1/16")]), ["odd"]);
+}
+
+/// With host-local IPAM there are no blocks.
+#[test]
+fn pods_keep_a_pool_that_no_block_knows_of() {
+    let wanted = of_cidr("10.1.0.0/16");
+    let pools = [plain("old", "10.9.0.0/16"), plain("older", "10.8.0.0/16")];
+    let blocks = [block("10.8.0.0/26", &json!([pod("a")]))];
+    let asked = not_in_blocks(&wanted, &pools, &blocks);
+    assert_eq!(asked, [Extent::new("10.9.0.0/16".parse().unwrap(), &pools)]);
+    let held = |ip: &str| HeldAddress {
+        ip: ip.parse().unwrap(),
+        node: "b".into(),
+        namespace: "web".into(),
+    };
+    let pods = [held("10.9.0.1"), held("10.9.1.1"), held("10.1.0.1")];
+    let (disable, remove, stay) = doomed_pools(&wanted, &pools, &blocks, &pods);
+    assert_eq!(remove, []);
+    // Nothing keeps the other IPAM from giving out more, and tunnels may have their addresses there.
+    assert_eq!(disable.len(), 1);
+    assert!(matches!(&disable[0], Step::DisablePool { name, .. } if name == "older"));
+    let usages: Vec<(&str, usize, bool)> = stay
+        .iter()
+        .map(|pool| {
+            let usage = &pool.usage;
+            (pool.name.as_str(), usage.workloads, usage.is_outside_ipam)
+        })
+        .collect();
+    assert_eq!(usages, [("old", 2, true), ("older", 1, false)]);
+    assert_eq!(stay[0].usage.nodes, counts(&[("b", 2)]));
 }
 
 #[test]
@@ -345,9 +376,9 @@ fn pods_of_a_wanted_pool_do_not_keep_the_one_round_it() {
     let pools = [plain("all", "10.0.0.0/8"), plain("ours", "10.0.0.0/16")];
     let inside = block("10.0.7.0/26", &json!([pod("a"), pod("b")]));
     let beside = block("10.9.0.0/26", &json!([pod("a")]));
-    let (_, remove, stay) = doomed_pools(&wanted, &pools, std::slice::from_ref(&inside));
+    let (_, remove, stay) = doomed_pools(&wanted, &pools, std::slice::from_ref(&inside), &[]);
     assert_eq!((remove.len(), stay), (1, vec![]));
-    let (_, remove, stay) = doomed_pools(&wanted, &pools, &[inside, beside]);
+    let (_, remove, stay) = doomed_pools(&wanted, &pools, &[inside, beside], &[]);
     assert_eq!((remove, stay[0].usage.workloads), (vec![], 1));
 }
 
@@ -378,7 +409,7 @@ fn pools_that_are_not_for_this_charm_stay() {
     ] {
         let shown = pool.value().to_string();
         assert_eq!(
-            doomed_pools(&wanted, &[pool], &[]),
+            doomed_pools(&wanted, &[pool], &[], &[]),
             (vec![], vec![], vec![]),
             "{shown}"
         );
@@ -418,14 +449,14 @@ fn the_last_pool_of_its_encapsulation_is_not_disabled_under_workloads() {
         ),
     ] {
         let wanted = intents(&options);
-        let (disable, remove, stay) = doomed_pools(&wanted, &[encapsulated(mode)], &used);
+        let (disable, remove, stay) = doomed_pools(&wanted, &[encapsulated(mode)], &used, &[]);
         assert_eq!(stay[0].held, held, "{options} {mode}");
         let [Step::DisablePool { keep_tunnels, .. }] = disable.as_slice() else {
             panic!("{options} {mode}: {disable:?}");
         };
         assert_eq!(*keep_tunnels, held, "{options} {mode}");
         assert_eq!(remove, []);
-        let (disable, remove, _) = doomed_pools(&wanted, &[encapsulated(mode)], &[]);
+        let (disable, remove, _) = doomed_pools(&wanted, &[encapsulated(mode)], &[], &[]);
         assert_eq!(
             (disable.len(), remove.len()),
             (1, 1),
@@ -482,7 +513,7 @@ fn tunnels_move_only_to_a_pool_that_takes_them() {
         ),
         ("is refused", vec![old(), refused], vec![tunnels(3)], true),
     ] {
-        let (disable, ..) = doomed_pools(&wanted, &pools, &blocks);
+        let (disable, ..) = doomed_pools(&wanted, &pools, &blocks, &[]);
         let [Step::DisablePool { keep_tunnels, .. }] = disable.as_slice() else {
             panic!("{what}: {disable:?}");
         };

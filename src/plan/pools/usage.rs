@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Extent, network};
 use crate::model::Cidr;
-use crate::plan::Live;
+use crate::plan::{HeldAddress, Live};
 
 /// Types of IPAM allocations that are a node's own tunnel addresses (`libcalico-go/lib/ipam/ipam.go`).
 const TUNNEL_TYPES: [&str; 5] = [
@@ -28,6 +28,24 @@ pub struct PoolUsage {
     pub nodes: BTreeMap<String, usize>,
     /// Namespaces of the pods that hold them, and how many each.
     pub namespaces: BTreeMap<String, usize>,
+    /// Whether pods alone say that they have them and no block does: another IPAM than Calico's has given them out.
+    pub is_outside_ipam: bool,
+}
+
+impl PoolUsage {
+    /// Takes pods at their word where blocks know of no workload.
+    pub(super) fn or_of_pods(mut self, pool: &Extent, pods: &[HeldAddress]) -> Self {
+        if self.workloads > 0 {
+            return self;
+        }
+        for held in pods.iter().filter(|held| pool.holds(held.ip)) {
+            self.is_outside_ipam = true;
+            self.workloads += 1;
+            *self.nodes.entry(held.node.clone()).or_default() += 1;
+            *self.namespaces.entry(held.namespace.clone()).or_default() += 1;
+        }
+        self
+    }
 }
 
 /// What holds an address.

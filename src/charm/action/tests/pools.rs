@@ -262,3 +262,49 @@ async fn an_api_that_fails_in_between_loses_nothing_of_what_was_done() {
     );
     assert!(done.failure.unwrap().starts_with("Kubernetes API: POST "));
 }
+
+/// With host-local IPAM there are no blocks, so that the pool was taken for empty.
+#[tokio::test]
+async fn a_pool_that_only_pods_tell_of_stays_and_is_not_migrated() {
+    let bench = Bench::new();
+    let old = json!({
+        "apiVersion": "crd.projectcalico.org/v1", "kind": "IPPool", "metadata": {"name": "old"},
+        "spec": {"cidr": "10.9.0.0/16", "ipipMode": "Always", "natOutgoing": true},
+    });
+    bench.act(0, Action::SyncResources, json!({})).await;
+    bench.server.insert("kubespray", old).unwrap();
+    bench
+        .server
+        .insert("kubelet", pod("web-1", Some("web"), "10.9.0.1"))
+        .unwrap();
+    bench.act(0, Action::SyncResources, json!({})).await;
+    let spec = bench.server.object("IPPool", "old").unwrap()["spec"].clone();
+    assert_eq!(
+        (&spec["disabled"], &spec["allowedUses"]),
+        (&Value::Null, &Value::Null)
+    );
+    let refused = bench
+        .looked(0, Action::MigratePool, json!({"drain": true}))
+        .await;
+    assert!(
+        refused
+            .failure
+            .unwrap()
+            .contains("still gives out addresses")
+    );
+
+    let disabled = json!({"spec": {"disabled": true}});
+    bench
+        .server
+        .merge("kubectl", "IPPool", "old", &disabled)
+        .unwrap();
+    let refused = bench
+        .looked(0, Action::MigratePool, json!({"drain": true}))
+        .await;
+    let reason = "IPPool old: Calico's IPAM does not know the addresses of its pods";
+    assert!(refused.failure.unwrap().starts_with(reason));
+
+    bench.server.remove("Pod", "default/web-1").unwrap();
+    bench.act(0, Action::SyncResources, json!({})).await;
+    assert_eq!(bench.server.object("IPPool", "old"), None);
+}
