@@ -7,16 +7,17 @@ use super::Report;
 use super::observe::{Observed, agent};
 use super::reconcile::{Stop, Work};
 use super::report::counted;
-use crate::cluster::{Kubernetes, Mode, has_workloads, pods_on};
+use crate::cluster::{ApiError, Kubernetes, Mode, has_workloads, list_blocks, pods_on};
 use crate::fabric::{Backend, backend};
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
+use crate::model::{self, ClusterIntent, PoolIntent, UnrecognizedPools};
 use crate::plan::{
-    DaemonSetProgress, DoomedPool, Live, Step, changed_tunnels, doomed_pools,
-    gives_workload_addresses, leaves_vxlan, not_in_blocks, plan_pools, refuse_unrecognized,
-    unrecognized_pools, wanted_pools,
+    DaemonSetProgress, DoomedPool, Extent, Live, PoolOnBgp, Step, changed_tunnels, doomed_pools,
+    gives_workload_addresses, leaves_vxlan, not_in_blocks, plan_pools, pool_usage, pools_on_bgp,
+    refuse_unrecognized, unrecognized_pools, wanted_pools, without_vxlan,
 };
+use crate::render::{CALICO_CONFIG, Kind};
 use crate::status::Status;
 
 /// Names that one line has room for.
@@ -104,6 +105,70 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             disable,
             remove,
         })
+    }
+
+    /// The pools in use that only BGP reaches, where the options ask for VXLAN and for no BGP any more; none where nothing is
+    /// to be waited for.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub(super) async fn pools_on_bgp(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        pools: &[Live],
+    ) -> Result<Vec<PoolOnBgp>, ApiError> {
+        let intent = ClusterIntent::new(self.config);
+        let leaves_bgp = self.config.vxlan.is_some() && !self.config.speaks_bgp();
+        let waits = self.config.rollout == model::Rollout::Safe;
+        let (Some(intents), true) = (intent.pools(), leaves_bgp && waits) else {
+            return Ok(Vec::new());
+        };
+        let asked = without_vxlan(pools);
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let blocks = list_blocks(kubernetes, mode).await?;
+        let empty = |pool: &Extent| pool_usage(pool, &blocks).workloads == 0;
+        let asked: Vec<Extent> = asked.into_iter().filter(empty).collect();
+        let pods = if asked.is_empty() {
+            Vec::new()
+        } else {
+            pods_on(kubernetes, &asked).await?
+        };
+        Ok(pools_on_bgp(intents, pools, &blocks, &pods))
+    }
+
+    /// Whether calico-node has to go on with BIRD although the options ask for none, since pods need its routes: what runs
+    /// BIRD is rolled out without it only once they are gone, or have a pool with VXLAN.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub(super) async fn keeps_bird(
+        &self,
+        kubernetes: &Kubernetes,
+        served: Option<Mode>,
+        daemon_set: Option<&Live>,
+    ) -> Result<bool, ApiError> {
+        let leaves_bgp = self.config.vxlan.is_some() && !self.config.speaks_bgp();
+        let (Some(mode), true) = (served, leaves_bgp) else {
+            return Ok(false);
+        };
+        let pools = match kubernetes.list(&Kind::IpPool.path(mode.group), "").await {
+            Err(error) if error.is_not_found() => return Ok(false),
+            pools => pools?,
+        };
+        let pools: Vec<Live> = pools.into_iter().map(Live::new).collect();
+        if self
+            .pools_on_bgp(kubernetes, mode, &pools)
+            .await?
+            .is_empty()
+        {
+            return Ok(false);
+        }
+        let path = Kind::CalicoConfig.object_path(mode.group, CALICO_CONFIG);
+        let calico_config = kubernetes.get(&path).await?.map(Live::new);
+        Ok(backend(daemon_set, calico_config.as_ref()) == Backend::Bird)
     }
 
     /// Says which pods a change of encapsulation cuts off, and whether it has to wait: without BIRD on every node there are

@@ -426,10 +426,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let (mut nodes, mut install) = (Vec::new(), Install::default());
         if self.juju.leader {
             let ours = matches!(installation, Installation::Absent | Installation::Ours);
-            let (found, seen) =
-                try_join!(self.found(&kubernetes, ours), sweep::nodes(&kubernetes))?;
-            nodes = seen;
             let daemon_set = daemon_set.as_ref();
+            let (found, seen) = try_join!(
+                self.found(&kubernetes, ours, served, daemon_set),
+                sweep::nodes(&kubernetes)
+            )?;
+            nodes = seen;
             if let Some(found) = found {
                 install = self
                     .install(&kubernetes, &found, daemon_set, &nodes, report)
@@ -450,13 +452,22 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     }
 
     /// What is installed, where that is this application's business.
-    async fn found(&self, kubernetes: &Kubernetes, ours: bool) -> Result<Option<Found>, ApiError> {
+    async fn found(
+        &self,
+        kubernetes: &Kubernetes,
+        ours: bool,
+        served: Option<Mode>,
+        daemon_set: Option<&Live>,
+    ) -> Result<Option<Found>, ApiError> {
         if !ours {
             return Ok(None);
         }
-        Found::read(kubernetes, &self.identity.owner)
-            .await
-            .map(Some)
+        let (mut found, keeps_bird) = try_join!(
+            Found::read(kubernetes, &self.identity.owner),
+            self.keeps_bird(kubernetes, served, daemon_set),
+        )?;
+        found.keeps_bird = keeps_bird;
+        Ok(Some(found))
     }
 
     /// Brings new and grown definitions, which only ever add and without which nothing of Calico can be asked, and

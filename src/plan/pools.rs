@@ -1,5 +1,6 @@
 //! IPPools: adopt by CIDR, create what is missing, and see pools that nobody asked for off without a packet lost.
 
+mod bgp;
 mod encapsulation;
 mod extent;
 mod retire;
@@ -13,6 +14,7 @@ use super::{Blocked, Live, Step, plan_apply};
 use crate::model::{Cidr, Family, PoolIntent};
 use crate::render::{Owner, ip_pool};
 
+pub use bgp::{PoolOnBgp, pools_on_bgp, without_vxlan};
 pub use encapsulation::{changed_tunnels, leaves_vxlan};
 pub use extent::Extent;
 pub use retire::{

@@ -377,3 +377,27 @@ fn pods_without_blocks_are_traffic() {
         assert_eq!(found, mesh, "{pods}");
     }
 }
+
+/// Pods on a pool without VXLAN lose their routes with BIRD.
+#[test]
+fn bird_runs_until_no_pod_needs_its_routes() {
+    let backend = |world: &World| {
+        let config = world
+            .server
+            .object("ConfigMap", "kube-system/calico-config");
+        config.unwrap()["data"]["calico_backend"].clone()
+    };
+    let mut world = one_unit(&json!({"ipip": "Always"}));
+    world.run("calico/0", "config-changed");
+    assert_eq!(backend(&world), "bird");
+    world.observe(&[used_block("192-168-7-0-26", "192.168.7.0/26")]);
+    configure(
+        &mut world,
+        &json!({"cidr": "10.1.0.0/16", "ipip": "Never", "vxlan": "Always", "node-to-node-mesh": false}),
+    );
+    world.run("calico/0", "update-status");
+    assert_eq!(backend(&world), "bird");
+    world.server.remove("IPAMBlock", "192-168-7-0-26").unwrap();
+    world.run("calico/0", "update-status");
+    assert_eq!(backend(&world), "vxlan");
+}

@@ -290,7 +290,10 @@ async fn compare<T: HookTools, H: Host>(
 ) -> Result<Comparison, Stop> {
     let kubernetes = &survey.kubernetes;
     let daemon_set = survey.daemon_set.as_ref();
-    let found = Found::read(kubernetes, &work.identity.owner).await?;
+    let mut found = Found::read(kubernetes, &work.identity.owner).await?;
+    found.keeps_bird = work
+        .keeps_bird(kubernetes, survey.served, daemon_set)
+        .await?;
     let catalogue = catalogue(work.resource(&found)?.as_deref())?;
     let running = running(survey).await?;
     let release = chosen(work.config.release, &catalogue, running)?;

@@ -106,6 +106,8 @@ pub async fn installed(
 #[derive(Debug, Default)]
 pub struct Found {
     record: Option<Value>,
+    /// Whether pods need the routes of BIRD, which the options ask for no more.
+    pub(in crate::charm) keeps_bird: bool,
     pub(super) objects: Vec<Installed>,
 }
 
@@ -122,7 +124,11 @@ impl Found {
         let mut more = recorded_collections(record.as_ref());
         more.retain(|path| !COLLECTIONS.contains(&path.as_str()));
         objects.extend(installed(kubernetes, owner, &more).await?);
-        Ok(Self { record, objects })
+        Ok(Self {
+            record,
+            keeps_bird: false,
+            objects,
+        })
     }
 
     /// Whether everything is as it was when it was found right.

@@ -7,7 +7,7 @@ use super::{Found, read_resource};
 use crate::charm::reconcile::{Stop, Work};
 use crate::host::Host;
 use crate::juju::HookTools;
-use crate::manifests::{Autodetection, Settings};
+use crate::manifests::{Autodetection, Backend, Settings};
 use crate::model::{Cidr, Release, UnitAddress};
 use crate::plan::Live;
 use crate::render::{ANNOTATION_ADDRESSES, ANNOTATION_APPLICATION, ANNOTATION_UNIT, listed};
@@ -33,10 +33,14 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     ) -> Settings {
         let owner = self.identity.owner.clone();
         let autodetection = self.autodetection(daemon_set, nodes);
-        Settings {
+        let mut settings = Settings {
             registry: self.registry(found),
             ..Settings::new(self.config, release, owner, autodetection)
+        };
+        if found.keeps_bird {
+            settings.backend = Backend::Bird;
         }
+        settings
     }
 
     /// The site's registry: the option, else the principal's.
