@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::kubernetes::{ApiError, SIDE_BY_SIDE};
 use super::node::node_path;
+use super::node_status;
 use super::pool::{disable_pool, remove_pool};
 use super::{Kubernetes, Mode};
 use crate::plan::{FieldChange, Live, Step};
@@ -40,6 +41,9 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
             changes,
             ..
         } => {
+            if desired.kind == Kind::CalicoNodeStatus {
+                return node_status::create(kubernetes, mode, desired).await;
+            }
             let seen = resource_version.as_deref();
             apply_object(kubernetes, mode, desired, *create, seen, changes).await?;
         }
@@ -98,6 +102,10 @@ async fn apply_step(kubernetes: &Kubernetes, mode: Mode, step: &Step) -> Result<
             ..
         } => {
             kubernetes.delete(path, uid, Some(resource_version)).await?;
+        }
+        Step::RemoveStatus { unit, owner, node } => {
+            let node = node.as_deref();
+            return node_status::remove(kubernetes, mode, unit, owner, node).await;
         }
         Step::Delete {
             kind,

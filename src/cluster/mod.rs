@@ -7,6 +7,7 @@ pub mod eviction;
 pub mod kubernetes;
 pub mod mode;
 pub mod node;
+pub mod node_status;
 pub mod pool;
 
 pub use apply::{StepResult, apply_wave};

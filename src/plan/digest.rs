@@ -79,7 +79,7 @@ pub fn seen(step: &Step) -> String {
             resource_version, ..
         } => Some(resource_version.as_str()),
         Step::RemovePool { uid, .. } => Some(uid.as_str()),
-        Step::Annotate { .. } => None,
+        Step::Annotate { .. } | Step::RemoveStatus { .. } => None,
     };
     let content = match step {
         Step::Install { document, .. } => fingerprint(&document.value().to_string()),

@@ -6,6 +6,7 @@ mod digest;
 mod health;
 mod install;
 mod live;
+mod node_status;
 mod pods;
 mod pools;
 mod summary;
@@ -17,7 +18,8 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::manifests::{Document, DocumentId};
-use crate::render::{Desired, Kind};
+use crate::model::UnitName;
+use crate::render::{Desired, Kind, Owner};
 
 pub use change::{Changes, FieldChange, differences, initial};
 pub use cleanup::{Membership, Orphan, orphans};
@@ -25,6 +27,7 @@ pub use digest::{NoDigest, PlanDigest, seen};
 pub use health::{DaemonSetProgress, is_available, pods_problem};
 pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
+pub use node_status::{is_status_of, remove_status, unit_of_status};
 pub use pods::{
     Controller, HeldAddress, Origin, PoolPod, Restarts, Seen, held_addresses, restarts, seen_pod,
 };
@@ -121,6 +124,15 @@ pub enum Step {
         /// The version that was seen, as a precondition.
         resource_version: String,
     },
+    /// Delete a unit's `CalicoNodeStatus`, if there is one.
+    RemoveStatus {
+        /// The unit.
+        unit: UnitName,
+        /// Whose it has to be.
+        owner: Owner,
+        /// The Node that it has to be for, where that is known.
+        node: Option<String>,
+    },
     /// Delete an object of ours.
     Delete {
         /// The kind.
@@ -141,12 +153,17 @@ impl Step {
     #[must_use]
     pub fn is_of_the_cluster(&self) -> bool {
         match self {
-            Self::Apply { desired, .. } => desired.kind != Kind::BgpPeer,
+            Self::Apply { desired, .. } => {
+                !matches!(desired.kind, Kind::BgpPeer | Kind::CalicoNodeStatus)
+            }
             Self::DisablePool { .. }
             | Self::RemovePool { .. }
             | Self::Install { .. }
             | Self::Uninstall { .. } => true,
-            Self::Annotate { .. } | Self::Relabel { .. } | Self::Delete { .. } => false,
+            Self::Annotate { .. }
+            | Self::Relabel { .. }
+            | Self::RemoveStatus { .. }
+            | Self::Delete { .. } => false,
         }
     }
 
@@ -219,6 +236,13 @@ impl fmt::Display for Step {
                     "{id}: deleted, the install documents no longer have it"
                 )
             }
+            Self::RemoveStatus { unit, .. } => {
+                write!(
+                    formatter,
+                    "{}: deleted, {unit} reflects no more",
+                    status_of(unit)
+                )
+            }
             Self::Delete {
                 kind,
                 name,
@@ -274,6 +298,11 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.waves.is_empty()
     }
+}
+
+/// `CalicoNodeStatus calico-0`.
+fn status_of(unit: &UnitName) -> String {
+    format!("{} {}", Kind::CalicoNodeStatus, unit.dashed())
 }
 
 /// Something in the cluster that forbids every write of this hook, with the way out.

@@ -2,7 +2,7 @@
 
 use super::{FieldChange, Step};
 use crate::manifests::DocumentId;
-use crate::render::OWN_ANNOTATIONS;
+use crate::render::{Kind, OWN_ANNOTATIONS};
 
 /// What happens to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,9 @@ pub fn change(step: &Step, unit: &str) -> Option<Change> {
         because: None,
     };
     match step {
+        // What calico-node reports changes nothing of Calico.
+        Step::Apply { desired, .. } if desired.kind == Kind::CalicoNodeStatus => None,
+        Step::RemoveStatus { .. } => None,
         Step::Apply {
             desired,
             create,
@@ -149,6 +152,7 @@ pub fn object(step: &Step) -> String {
         Step::Relabel { kind, name, .. } | Step::Delete { kind, name, .. } => {
             format!("{kind} {name}")
         }
+        Step::RemoveStatus { unit, .. } => super::status_of(unit),
         Step::DisablePool { name, .. } | Step::RemovePool { name, .. } => format!("IPPool {name}"),
         Step::Install { document, .. } => document.id().to_string(),
         Step::Uninstall { id, .. } => id.to_string(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::node_status::{remove_status, with_settings};
 use super::{Blocked, FieldChange, Live, Plan, Step, plan_apply};
 use crate::model::{AsNumber, Intent, UnitName};
 use crate::render::{
@@ -119,6 +120,11 @@ pub fn plan_unit(
     let peers = peer_steps(wanted.peers, owner, found.peers, step, &mut left)?;
     plan.push(peers);
     let settings = settings_step(wanted.intent, wanted.node, found.node, allowance, left);
+    let unit = wanted.intent.unit();
+    let status = with_settings(settings.as_ref(), unit, owner, &wanted.node.name);
+    let before = found.predecessor;
+    let of_before = before.map(|unit| remove_status(unit, owner, Some(found.node.name())));
+    plan.push(status.into_iter().chain(of_before).collect());
     plan.push(settings.into_iter().collect());
     plan.push(stale.into_iter().map(|stale| stale.step).collect());
     Ok(plan)
@@ -398,15 +404,18 @@ fn annotate(node: &Live, changes: Vec<FieldChange>, guarded: bool) -> Option<Ste
     })
 }
 
-/// The waves that take a unit's things away from its Node: what Calico reads first (a reflector rejoins the mesh),
-/// then the BGPPeers, then the charm's own record, so that a crash in between leaves evidence for the leader. The first
-/// write to the Node is refused where somebody else wrote meanwhile: a new unit may have taken it over.
+/// The waves that take a unit's things away: the report of its sessions, what Calico reads of its Node (a reflector rejoins
+/// the mesh), then the BGPPeers, then the charm's own record, so that a crash in between leaves evidence for the leader. The
+/// first write to the Node is refused where somebody else wrote meanwhile: a new unit may have taken it over.
 #[must_use]
 pub fn plan_release(node: &Live, unit: &UnitName, owner: &Owner, peers: &[Live]) -> Plan {
     let mut plan = Plan::default();
     let settings = [ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID]
         .into_iter()
         .filter(|key| is_own_annotation(node, key, true));
+    let claimed = node.annotation(ANNOTATION_UNIT).is_some();
+    let status = claimed.then(|| remove_status(unit, owner, Some(node.name())));
+    plan.push(status.into_iter().collect());
     let settings = removal(node, settings, true);
     let is_first = settings.is_none();
     plan.push(settings.into_iter().collect());

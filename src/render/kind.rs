@@ -35,6 +35,8 @@ pub enum Kind {
     BgpPeer,
     /// `BGPFilter`, only read.
     BgpFilter,
+    /// `CalicoNodeStatus`, in which calico-node reports.
+    CalicoNodeStatus,
     /// `ClusterInformation`, only read.
     ClusterInformation,
     /// `IPAMBlock`, only touched to release the affinities of a doomed pool.
@@ -54,6 +56,7 @@ impl Kind {
             Self::IpPool => "IPPool",
             Self::BgpPeer => "BGPPeer",
             Self::BgpFilter => "BGPFilter",
+            Self::CalicoNodeStatus => "CalicoNodeStatus",
             Self::ClusterInformation => "ClusterInformation",
             Self::IpamBlock => "IPAMBlock",
             Self::BlockAffinity => "BlockAffinity",
@@ -69,6 +72,7 @@ impl Kind {
             Self::IpPool => "ippools",
             Self::BgpPeer => "bgppeers",
             Self::BgpFilter => "bgpfilters",
+            Self::CalicoNodeStatus => "caliconodestatuses",
             Self::ClusterInformation => "clusterinformations",
             Self::IpamBlock => "ipamblocks",
             Self::BlockAffinity => "blockaffinities",

@@ -9,6 +9,7 @@ mod calico_config;
 mod ip_pool;
 mod kind;
 mod node;
+mod node_status;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub use calico_config::{CALICO_CONFIG, VETH_MTU, calico_config};
 pub use ip_pool::ip_pool;
 pub use kind::{Group, Kind};
 pub use node::{DesiredNode, listed, node};
+pub use node_status::node_status;
 
 /// Field manager of every write, the same on every unit and for ever: a manager a unit would leave fields co-owned
 /// after a change of leader (Kubernetes documentation, "Server-Side Apply").

@@ -102,6 +102,7 @@ fn shown_step(step: &Step) -> String {
         }
         Step::Annotate { changes, .. } => format!("annotate: {}", fields(changes)),
         Step::Delete { name, because, .. } => format!("delete {name}: {because}"),
+        Step::RemoveStatus { unit, .. } => format!("remove the status of {unit}"),
         other => panic!("{other:?}"),
     }
 }
@@ -238,6 +239,7 @@ fn a_first_hook_claims_then_peers_then_settles() {
                 "annotate: addresses=10.0.0.5/24 application=calico model=m principal=worker/0 unit=calico/0"
             ],
             vec!["create calico-0-10.0.0.1: asNumber=64512 node=node-a peerIP=10.0.0.1"],
+            vec!["create calico-0: classes=BGP node=node-a updatePeriodSeconds=5"],
             vec![
                 "annotate: projectcalico.org/ASNumber=65001 projectcalico.org/RouteReflectorClusterID=224.0.0.1"
             ],
@@ -470,6 +472,7 @@ fn a_unit_that_goes_takes_its_own_things_and_its_record_last() {
     assert_eq!(
         lines,
         [
+            vec!["remove the status of calico/0"],
             vec!["annotate: projectcalico.org/RouteReflectorClusterID=-"],
             vec!["delete calico-0-10.0.0.1: its unit is going"],
             vec!["annotate: unit=- application=- model=- principal=-"],
@@ -661,6 +664,8 @@ fn each_step_does_its_part_and_says_what_is_left() {
 /// What concerns Calico: `create 10.0.0.2, ASNumber=64512`.
 fn in_short(plan: &Plan) -> String {
     let steps = plan.steps().filter_map(|step| match step {
+        Step::RemoveStatus { .. } => None,
+        Step::Apply { desired, .. } if desired.kind == Kind::CalicoNodeStatus => None,
         Step::Apply {
             desired, create, ..
         } => {
@@ -691,6 +696,45 @@ fn in_short(plan: &Plan) -> String {
         other => panic!("{other:?}"),
     });
     steps.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn what_a_reflector_reports_comes_and_goes_before_its_cluster_id() {
+    let reflects = json!({"route-reflector-cluster-ids": "{0: 1.0.0.1}"});
+    let settled = |options: &Value, id: Option<&str>| {
+        let digest = intent(options).order_digest().to_owned();
+        let mut annotations = json!({ANNOTATION_APPLIED: format!("{digest} settled 7")});
+        if let Some(id) = id {
+            annotations[ANNOTATION_CLUSTER_ID] = id.into();
+        }
+        node(&annotations, &[ANNOTATION_CLUSTER_ID])
+    };
+    let lines = |options: &Value, node: &Live| shown(&planned(options, node, &[]).unwrap());
+    let ends = |lines: &[Vec<String>], status: &str, id: &str| {
+        let wanted = [
+            vec![status.to_owned()],
+            vec![format!("annotate: projectcalico.org/{id}")],
+        ];
+        lines.ends_with(&wanted)
+    };
+    let comes = lines(&reflects, &settled(&reflects, None));
+    let made = "create calico-0: classes=BGP node=node-a updatePeriodSeconds=5";
+    assert!(
+        ends(&comes, made, "RouteReflectorClusterID=1.0.0.1"),
+        "{comes:?}"
+    );
+    let goes = lines(&json!({}), &settled(&json!({}), Some("1.0.0.1")));
+    let gone = "remove the status of calico/0";
+    assert!(ends(&goes, gone, "RouteReflectorClusterID=-"), "{goes:?}");
+    for (options, id) in [(&reflects, Some("1.0.0.1")), (&json!({}), None)] {
+        let stays = lines(options, &settled(options, id)).concat();
+        assert!(
+            !stays
+                .iter()
+                .any(|line| line.contains("classes") || line == gone),
+            "{stays:?}"
+        );
+    }
 }
 
 fn applied_in(plan: &Plan) -> String {

@@ -1,0 +1,83 @@
+//! Makes and removes the objects in which calico-node tells of a reflector's sessions. They help and are never needed: where
+//! the API does not serve them or does not let the charm have them, nothing is done. Performs IO.
+
+use super::kubernetes::{ApiError, Failure};
+use super::{Kubernetes, Mode};
+use crate::model::UnitName;
+use crate::plan::{Live, is_status_of};
+use crate::render::{Desired, Kind, Owner};
+
+/// Makes one; `false` where there is one already, or there can be none. One of the same unit that is for another Node is
+/// replaced.
+pub(super) async fn create(
+    kubernetes: &Kubernetes,
+    mode: Mode,
+    desired: &Desired,
+) -> Result<bool, ApiError> {
+    let kind = Kind::CalicoNodeStatus;
+    let (collection, path) = (
+        kind.path(mode.group),
+        kind.object_path(mode.group, &desired.name),
+    );
+    let body = desired.manifest(mode.group);
+    let made = optional(kubernetes.create(&collection, &body).await);
+    let conflict = match made {
+        Err(error) if matches!(error.failure, Failure::Conflict(_)) => error,
+        made => return made.map(|made| made.is_some()),
+    };
+    let Some(there) = kubernetes.get(&path).await?.map(Live::new) else {
+        return Err(conflict);
+    };
+    let wanted = Live::new(body.clone());
+    if there.owner().is_none() || there.owner() != wanted.owner() {
+        return Ok(false);
+    }
+    if there.spec_text("node") == wanted.spec_text("node") {
+        return Ok(false);
+    }
+    kubernetes.delete(&path, there.uid(), None).await?;
+    kubernetes.create(&collection, &body).await.map(|_| true)
+}
+
+/// Removes a unit's, if it is that; `false` where there is none. calico-node writes it whenever a session changes, so
+/// the uid alone says which one was seen.
+pub(super) async fn remove(
+    kubernetes: &Kubernetes,
+    mode: Mode,
+    unit: &UnitName,
+    owner: &Owner,
+    node: Option<&str>,
+) -> Result<bool, ApiError> {
+    let path = Kind::CalicoNodeStatus.object_path(mode.group, &unit.dashed());
+    let Some(live) = read(kubernetes, &path).await? else {
+        return Ok(false);
+    };
+    if !is_status_of(&live, unit, owner, node) {
+        return Ok(false);
+    }
+    let deleted = optional(kubernetes.delete(&path, live.uid(), None).await)?;
+    Ok(deleted.is_some())
+}
+
+/// One of them, where the API gives it.
+///
+/// # Errors
+/// When the API cannot be asked.
+pub async fn read(kubernetes: &Kubernetes, path: &str) -> Result<Option<Live>, ApiError> {
+    let found = optional(kubernetes.get(path).await)?;
+    Ok(found.flatten().map(Live::new))
+}
+
+/// What came of a request whose refusal is no error: nothing where the kind is not served, not allowed or another one.
+fn optional<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.failure {
+            Failure::NotFound | Failure::Forbidden(_) | Failure::Invalid { .. } => {
+                tracing::debug!(%error, "no CalicoNodeStatus");
+                Ok(None)
+            }
+            _ => Err(error),
+        },
+    }
+}
