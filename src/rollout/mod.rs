@@ -24,6 +24,7 @@ mod advance;
 mod applied;
 mod declared;
 mod record;
+mod sessions;
 mod standing;
 mod step;
 
@@ -31,5 +32,6 @@ pub use advance::{Decision, Situation, Wait, decide};
 pub use applied::Applied;
 pub use declared::{Declared, DeclaredKind, declared};
 pub use record::{Permission, Record, permission};
+pub use sessions::{Expected, Missing, SessionReport, SessionsUp, at_fault};
 pub use standing::{Part, Phase, Standing, is_at_rest};
 pub use step::RolloutStep;
