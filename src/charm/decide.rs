@@ -33,13 +33,16 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         report: &mut Report,
     ) -> Result<Plan, Stop> {
         self.refuse_other_applications(observed.configuration.as_ref())?;
-        let ahead = self.ahead(kubernetes, mode, &observed).await?;
+        let mut ahead = self.ahead(kubernetes, mode, &observed).await?;
         let unit_plan = self
             .own_plan(kubernetes, mode, &mut observed, &ahead.allowance)
             .await?;
         if !self.juju.leader {
             return Ok(unit_plan);
         }
+        let nodes = &survey.nodes;
+        self.let_sessions_come_up(kubernetes, mode, nodes, &observed, &unit_plan, &mut ahead)
+            .await?;
         self.with_cluster(mode, survey, unit_plan, &observed, &ahead, report)
             .await
     }

@@ -288,7 +288,7 @@ fn release(survey: &Survey, report: &Report) -> Release {
 }
 
 /// The unit that a Node says it belongs to.
-fn unit_on(node: &Live) -> Option<UnitOnNode> {
+pub(super) fn unit_on(node: &Live) -> Option<UnitOnNode> {
     let addresses = node.annotation(ANNOTATION_ADDRESSES).unwrap_or_default();
     Some(UnitOnNode {
         unit: node.annotation(ANNOTATION_UNIT)?.parse().ok()?,

@@ -92,6 +92,7 @@ pub async fn run<T: HookTools, H: Host>(
         juju,
         config: &config,
         intent: &intent,
+        hook: Some(hook),
     };
     let left = API_DEADLINE.saturating_sub(juju.asked.elapsed());
     match tokio::time::timeout(left, work.reconcile(hook, looking, report)).await {
@@ -233,6 +234,8 @@ pub struct Work<'a, T, H> {
     pub(super) juju: &'a JujuFacts,
     pub(super) config: &'a CharmConfig,
     pub(super) intent: &'a Intent,
+    /// The hook; `None` in an action, which waits for nothing.
+    pub(super) hook: Option<Hook>,
 }
 
 /// Says why nothing is installed.
@@ -365,8 +368,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let mode = self.define(&survey, report).await?;
         let foreseen = self.foresee(&mut survey, mode, report).await;
         if self.juju.leader && writes_for_all(&survey, &foreseen) {
-            self.let_sessions_come_up(&survey.kubernetes, report)
-                .await?;
+            self.hear_again(&survey.kubernetes, report).await?;
             self.still_leads().await?;
         }
         let changed = match &foreseen {

@@ -3,6 +3,7 @@
 
 mod look;
 mod members;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -22,21 +23,18 @@ use crate::plan::{Allowance, Live, Plan, Step, plan_apply};
 use crate::printable::printable_line;
 use crate::render::{ANNOTATION_APPLIED, ANNOTATION_ROLLOUT, Desired, bgp_configuration};
 use crate::rollout::{
-    Applied, Decision, Permission, Record, RolloutStep, Situation, Wait, decide, is_at_rest,
-    permission,
+    Applied, Decision, Missing, Permission, Record, RolloutStep, Situation, Wait, decide,
+    is_at_rest, permission,
 };
 use crate::status::Status;
 
 pub(super) use look::{Passed, Refused, Seen};
 pub(super) use members::Claims;
+use sessions::makes_reflector;
 
 /// How long the leader's hook waits for the others: Juju runs one hook at a time on a machine, and the principal's must
 /// not stall.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long what stands in place of the mesh has to come up before it goes off. BIRD keeps a session idle while the
-/// mesh has one with the same node, and has it up some two seconds after (measured with BIRD 1.6); a router's comes up as
-/// fast.
-const SESSIONS_COME_UP: Duration = Duration::from_secs(5);
 /// Between two looks at the others' Nodes.
 const LOOK: Duration = Duration::from_secs(1);
 /// What is left of a hook's time when it stops waiting: enough to let sessions come up and write the next step.
@@ -105,6 +103,7 @@ impl Progress {
                 }
                 None => format!("{what} {} has {}", first_of(units), self.what_is_due()),
             },
+            Wait::Sessions(missing) => format!("{what} {}", with_sessions(missing)),
         };
         Some(Status::waiting(text))
     }
@@ -131,6 +130,12 @@ impl Progress {
         let all = match self.decision.wait.as_ref()? {
             Wait::Units(units) => listed(units),
             Wait::Members => listed(&self.company.unseen),
+            Wait::Sessions(missing) => {
+                let sessions = missing.iter();
+                let sessions =
+                    sessions.map(|(unit, one)| format!("{unit} with {}", listed(&one.nodes)));
+                sessions.collect::<Vec<_>>().join(", ")
+            }
         };
         Some(format!(
             "rollout: {}; waits for {all}; juju run {application}/leader rollout-status tells more",
@@ -155,6 +160,21 @@ impl Progress {
         let silent = (!silent.is_empty())
             .then(|| format!("{} was passed over and has not followed", first_of(&silent)));
         doubled.chain(silent)
+    }
+}
+
+/// `calico/0 has a session with calico/3`.
+fn with_sessions(missing: &BTreeMap<UnitName, Missing>) -> String {
+    let reflectors: BTreeSet<&UnitName> = missing.keys().collect();
+    let nodes = missing.values().flat_map(|missing| &missing.nodes);
+    let nodes: BTreeSet<&UnitName> = nodes.collect();
+    let reflectors_have = format!("{} has", first_of(&reflectors));
+    let has_others = missing.values().any(|missing| missing.has_others);
+    match (nodes.len(), has_others) {
+        (0, _) => format!("{reflectors_have} its sessions"),
+        (_, false) => format!("{reflectors_have} any session with {}", first_of(&nodes)),
+        (1, true) => format!("{reflectors_have} a session with {}", first_of(&nodes)),
+        (_, true) => format!("{reflectors_have} sessions with {}", first_of(&nodes)),
     }
 }
 
@@ -209,6 +229,8 @@ pub(super) struct Ahead {
     generation: String,
     /// Whether there is no traffic yet that could be cut.
     is_fresh: bool,
+    /// The reflectors that have not all their sessions, where the mesh is about to go off.
+    missing: BTreeMap<UnitName, Missing>,
     /// How far this unit may go.
     pub(super) allowance: Allowance,
 }
@@ -241,6 +263,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             record: record_on(configuration),
             generation,
             is_fresh,
+            missing: BTreeMap::new(),
             allowance: Allowance {
                 permission: Permission::all(),
                 as_number: as_number_in_effect(configuration),
@@ -279,7 +302,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         report: &mut Report,
     ) -> ConfigurationSteps {
         let live = observed.configuration.as_ref();
-        let own = applied_by(unit_plan).or_else(|| applied_on(&observed.node));
+        let own = applied_after(unit_plan, &observed.node);
         let claims = Claims::read(nodes, &self.identity.owner);
         let others = self.applied(&claims);
         let mut applied = others.clone();
@@ -298,6 +321,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             let is_unheard = step < RolloutStep::Remove && own.generation != record.generation;
             is_unheard || own.left.iter().any(|left| *left <= step)
         });
+        // Its own sessions come up once the cluster ID is written, and are looked at then.
+        let own_part_is_due = own_part_is_due
+            || makes_reflector(unit_plan) && matches!(decision.wait, Some(Wait::Sessions(_)));
         let is_news = ahead.record.as_ref() != Some(record);
         let units = members.as_ref().ok();
         let is_at_rest = !is_news && units.is_some_and(|units| is_at_rest(record, units, &applied));
@@ -358,6 +384,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             is_fresh: ahead.is_fresh,
             members,
             applied,
+            missing: &ahead.missing,
         })
     }
 
@@ -396,13 +423,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         Ok(false)
     }
 
-    /// Waits a little where the mesh is about to go off: the last of the sessions in its place may be seconds old, and
-    /// objects do not tell whether they are up. What the others have said must still stand then: a unit may have been
-    /// told to go, or to change again, and has relied on the mesh that it saw.
+    /// Where the mesh is about to go off, what the others have said must still stand after the wait for sessions: a unit may
+    /// have been told to go, or to change again, and has relied on the mesh that it saw.
     ///
     /// # Errors
     /// When the API cannot be asked, or a unit has taken back what it said.
-    pub(super) async fn let_sessions_come_up(
+    pub(super) async fn hear_again(
         &self,
         kubernetes: &Kubernetes,
         report: &Report,
@@ -412,7 +438,6 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         else {
             return Ok(());
         };
-        tokio::time::sleep(SESSIONS_COME_UP).await;
         let nodes = sweep::nodes(kubernetes).await?;
         let now = self.applied(&Claims::read(&nodes, &self.identity.owner));
         let others = progress.company.applied.iter();
@@ -473,7 +498,12 @@ fn applied_on(node: &Live) -> Option<Applied> {
     node.annotation(ANNOTATION_APPLIED)?.parse().ok()
 }
 
-/// How far this unit will be once its plan is carried out.
+/// How far this unit will be once its plan is carried out on its Node.
+fn applied_after(plan: &Plan, node: &Live) -> Option<Applied> {
+    applied_by(plan).or_else(|| applied_on(node))
+}
+
+/// How far a plan takes this unit.
 fn applied_by(plan: &Plan) -> Option<Applied> {
     let told = plan.steps().find_map(|step| match step {
         Step::Annotate { annotations, .. } => annotations.get(ANNOTATION_APPLIED)?.clone(),

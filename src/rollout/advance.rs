@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Applied, Record, RolloutStep};
+use super::{Applied, Missing, Record, RolloutStep};
 use crate::model::{Rollout, UnitName};
 
 /// What the leader knows when it decides.
@@ -22,6 +22,8 @@ pub struct Situation<'a> {
     pub members: Option<&'a BTreeSet<UnitName>>,
     /// What the units say they have done.
     pub applied: &'a BTreeMap<UnitName, Applied>,
+    /// The reflectors without some of the sessions that are to stand in for the mesh, where it is about to go off.
+    pub missing: &'a BTreeMap<UnitName, Missing>,
 }
 
 /// Whom or what a change waits for.
@@ -31,6 +33,8 @@ pub enum Wait {
     Members,
     /// Units that have not done the present step, at least one.
     Units(BTreeSet<UnitName>),
+    /// Reflectors that have not all their sessions while the mesh is to go off, at least one.
+    Sessions(BTreeMap<UnitName, Missing>),
 }
 
 /// What the leader allows from now on, and what it waits for before it allows more.
@@ -102,7 +106,14 @@ pub(super) fn wait(situation: &Situation<'_>, present: &Record) -> Option<Wait> 
         !present.without.contains(unit) && !applied.is_some_and(done)
     };
     let lagging: BTreeSet<UnitName> = members.iter().filter(lags).cloned().collect();
-    (!lagging.is_empty()).then_some(Wait::Units(lagging))
+    if !lagging.is_empty() {
+        return Some(Wait::Units(lagging));
+    }
+    // The mesh goes off with the write that allows `unset`.
+    let is_before = present.step < RolloutStep::Unset;
+    let takes_mesh_off = is_before && next(situation, present.step) >= RolloutStep::Unset;
+    let is_held = takes_mesh_off && !situation.missing.is_empty();
+    is_held.then(|| Wait::Sessions(situation.missing.clone()))
 }
 
 /// The next step in which a unit has something to do. A unit that is not waited for may have something to do in any.
@@ -153,6 +164,7 @@ mod tests {
             is_fresh: fresh,
             members,
             applied: &applied,
+            missing: &BTreeMap::new(),
         })
     }
 
@@ -242,6 +254,44 @@ mod tests {
             let told = format!("{:?} {:?}", case.record, case.applied);
             assert_eq!(decision.record.to_string(), case.decided, "{told}");
             assert_eq!(decision.wait, case.waits, "{told}");
+        }
+    }
+
+    #[test]
+    fn sessions_that_are_missing_hold_what_takes_the_mesh_off_and_nothing_else() {
+        let both = units(&["calico/0", "calico/1"]);
+        let missing = BTreeMap::from([(
+            "calico/0".parse().expect("a unit"),
+            Missing {
+                nodes: units(&["calico/1"]),
+                has_others: true,
+            },
+        )]);
+        for (record, left, decided, is_held) in [
+            ("new add 7", "unset", "new add 7", true),
+            ("new add 7", "remove", "new add 7", true),
+            ("new add 7", "set", "new set 7", false),
+            // Somebody has turned it on again meanwhile: what was allowed stays so.
+            ("new unset 7", "remove", "new remove 7", false),
+        ] {
+            let record: Record = record.parse().expect(record);
+            let applied = |unit: &str| {
+                let text = format!("new {} 7 left {left}", record.step);
+                (unit.parse().expect(unit), text.parse().expect("a text"))
+            };
+            let decision = decide(&Situation {
+                digest: "new",
+                rollout: Rollout::Safe,
+                record: Some(&record),
+                generation: "9",
+                is_fresh: false,
+                members: Some(&both),
+                applied: &["calico/0", "calico/1"].map(applied).into(),
+                missing: &missing,
+            });
+            assert_eq!(decision.record.to_string(), decided, "{record} {left}");
+            let held = decision.wait == Some(Wait::Sessions(missing.clone()));
+            assert_eq!(held, is_held, "{record} {left}");
         }
     }
 

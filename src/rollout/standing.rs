@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::advance::wait;
-use super::{Applied, Record, RolloutStep, Situation, Wait};
+use super::{Applied, Record, RolloutStep, Situation, Wait, at_fault};
 use crate::model::UnitName;
 
 /// How far one unit is.
@@ -83,11 +83,12 @@ impl Standing {
         }
     }
 
-    /// The units that the change waits for now.
+    /// The units that the change waits for now, or that lack sessions which it waits for.
     #[must_use]
     pub fn lagging(&self) -> BTreeSet<UnitName> {
         match &self.wait {
             Some(Wait::Units(units)) => units.clone(),
+            Some(Wait::Sessions(missing)) => at_fault(missing),
             Some(Wait::Members) | None => BTreeSet::new(),
         }
     }
@@ -171,6 +172,7 @@ mod tests {
                 is_fresh: false,
                 members: members.as_ref(),
                 applied: &applied,
+                missing: &BTreeMap::new(),
             },
             &present,
         )

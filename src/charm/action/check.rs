@@ -80,6 +80,7 @@ pub(super) async fn check<T: HookTools, H: Host>(
             juju,
             config,
             intent,
+            hook: None,
         }),
         Err(problems) => {
             for problem in problems {

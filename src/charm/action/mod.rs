@@ -87,6 +87,7 @@ async fn answer<T: HookTools, H: Host>(
         juju: &juju,
         config: &config,
         intent: &intent,
+        hook: None,
     };
     Ok(match action {
         // The first two have been answered above.

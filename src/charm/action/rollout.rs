@@ -72,7 +72,7 @@ fn told<T: HookTools, H: Host>(work: &Work<'_, T, H>, passed: &Passed) -> (Answe
             let answer = Answer::default()
                 .with("without", named(units))
                 .with("record", record.to_string())
-                .with("may-be-cut", may_be_cut(work, record.step, units));
+                .with("may-be-cut", cost(work, standing, record.step, units));
             (answer, true)
         }
         Some(Err(Refused::NotWaitedFor(others))) => {
@@ -95,7 +95,7 @@ fn told<T: HookTools, H: Host>(work: &Work<'_, T, H>, passed: &Passed) -> (Answe
                 .with("waits-for", named(&lagging))
                 .with(
                     "may-be-cut",
-                    may_be_cut(work, step.unwrap_or(RolloutStep::Add), &lagging),
+                    cost(work, standing, step.unwrap_or(RolloutStep::Add), &lagging),
                 )
                 .with(
                     "resume",
@@ -142,6 +142,23 @@ fn unknown<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
          the others once their agents have run.{missing} juju config {application} rollout=immediate waits for nobody; \
          juju config {application} --reset rollout afterwards"
     )
+}
+
+/// What going on without units may cost, by what the change waits for.
+fn cost<T: HookTools, H: Host>(
+    work: &Work<'_, T, H>,
+    standing: &Standing,
+    step: RolloutStep,
+    units: &BTreeSet<UnitName>,
+) -> String {
+    match &standing.wait {
+        Some(Wait::Sessions(_)) => format!(
+            "{}: sessions between reflectors and nodes are not up there, so that their pods are cut off without the mesh \
+             until they are",
+            named(units)
+        ),
+        _ => may_be_cut(work, step, units),
+    }
 }
 
 /// What going on without units may cost, by the steps that they have not done.
@@ -240,6 +257,21 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
             &format!("Juju, which has not told of every unit yet{of}"),
         );
     }
+    if let Some(Wait::Sessions(missing)) = &standing.wait {
+        for (reflector, missing) in missing {
+            let others = if missing.has_others {
+                ""
+            } else {
+                ", and has no other"
+            };
+            let text = format!(
+                "{reflector}: no session with {}{others}",
+                named(&missing.nodes)
+            );
+            line("waits for", &text);
+        }
+    }
+    let lags = matches!(standing.wait, Some(Wait::Units(_)));
     for (unit, nodes) in &seen.doubled {
         let nodes = nodes.join(" and ");
         line(
@@ -249,7 +281,7 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
     }
     let is_open = |part: &Part| standing.phase == Phase::UnderWay || *part != Part::Settled;
     for (unit, part) in standing.units.iter().filter(|(_, part)| is_open(part)) {
-        let name = if lagging.contains(unit) {
+        let name = if lags && lagging.contains(unit) {
             "waits for"
         } else {
             "unit"
@@ -277,7 +309,7 @@ fn way_on<T: HookTools, H: Host>(
     };
     match &standing.wait {
         Some(Wait::Members) => Some(("way out", format!("{resume} tells it"))),
-        Some(Wait::Units(_)) => Some((
+        Some(Wait::Units(_) | Wait::Sessions(_)) => Some((
             "way out",
             format!("{resume} units={} goes on without them", joined(&others)),
         )),
@@ -330,7 +362,18 @@ fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
     let waits_for = standing.wait.as_ref().map(|wait| match wait {
         Wait::Members => "members",
         Wait::Units(_) => "units",
+        Wait::Sessions(_) => "sessions",
     });
+    let sessions: Vec<Value> = match &standing.wait {
+        Some(Wait::Sessions(missing)) => missing
+            .iter()
+            .map(|(reflector, missing)| {
+                let without: Vec<String> = missing.nodes.iter().map(ToString::to_string).collect();
+                json!({"unit": reflector.to_string(), "without": without, "has_others": missing.has_others})
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
     let text = |of: fn(&Record) -> String| record.map(of);
     let fields = json!({
         "application": work.identity.unit.application(),
@@ -347,6 +390,7 @@ fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
         "generation": text(|record| record.generation.clone()),
         "written": seen.written,
         "waits_for": waits_for,
+        "sessions": sessions,
         "unseen": seen.unseen,
         "doubled": seen.doubled.iter().map(|(unit, nodes)| json!({"unit": unit.to_string(), "nodes": nodes})).collect::<Vec<_>>(),
         "units": units,

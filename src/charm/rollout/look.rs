@@ -8,13 +8,13 @@ use super::{ANNOTATION_ROLLOUT, Claims, record_on};
 use crate::charm::observe::first_look;
 use crate::charm::reconcile::{Stop, Work};
 use crate::charm::{Report, sweep};
-use crate::cluster::{Obstacle, apply_wave, mode};
+use crate::cluster::{ApiError, Kubernetes, Mode, Obstacle, apply_wave, mode};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::UnitName;
 use crate::plan::{Live, plan_apply};
 use crate::render::Kind;
-use crate::rollout::{Record, Situation, Standing};
+use crate::rollout::{Record, Situation, Standing, Wait, decide};
 
 /// A change as it was seen.
 pub struct Seen {
@@ -58,14 +58,24 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let (configuration, nodes) = try_join!(kubernetes.get(&path), sweep::nodes(&kubernetes))?;
         let configuration = configuration.map(Live::new);
         self.refuse_other_applications(configuration.as_ref())?;
-        Ok(self.seen_in(configuration.as_ref(), &nodes))
+        let configuration = configuration.as_ref();
+        Ok(self
+            .seen_in(&kubernetes, mode, configuration, &nodes)
+            .await?)
     }
 
-    fn seen_in(&self, configuration: Option<&Live>, nodes: &[Live]) -> Seen {
+    /// How the change stands, with a look at the reflectors' sessions where the mesh would go off now.
+    async fn seen_in(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        configuration: Option<&Live>,
+        nodes: &[Live],
+    ) -> Result<Seen, ApiError> {
         let claims = Claims::read(nodes, &self.identity.owner);
         let members = self.members(&claims);
         let record = record_on(configuration);
-        let situation = Situation {
+        let mut situation = Situation {
             digest: self.intent.order_digest(),
             rollout: self.config.rollout,
             record: record.as_ref(),
@@ -73,18 +83,28 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             is_fresh: false,
             members: members.as_ref().ok(),
             applied: &self.applied(&claims),
+            missing: &BTreeMap::new(),
         };
+        let up = match &record {
+            Some(record) if self.takes_mesh_off(configuration, &decide(&situation)) => {
+                let asked = self.asked(&claims, configuration, record);
+                self.sessions_up(kubernetes, mode, &asked).await?
+            }
+            _ => None,
+        };
+        let missing = up.unwrap_or_default().missing;
+        situation.missing = &missing;
         let written = configuration.and_then(|live| live.written_with(ANNOTATION_ROLLOUT));
-        Seen {
+        Ok(Seen {
             standing: Standing::new(&situation, &claims.units()),
             written: written.map(str::to_owned),
             doubled: claims.doubled(),
             unseen: members.err().unwrap_or_default(),
-        }
+        })
     }
 
     /// Writes into the record that the change goes on without these units; nothing where the change waits for nobody, or
-    /// none is named. This unit itself is not passed over: its next hook does its part.
+    /// none is named. That this unit itself lags is no reason to pass it over: its next hook does its part.
     ///
     /// # Errors
     /// When the API cannot be asked, another unit leads by now, or somebody else has written the object meanwhile.
@@ -101,7 +121,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let observed = self.observe(kubernetes, served, named, report).await?;
         let live = observed.configuration.as_ref();
         self.refuse_other_applications(live)?;
-        let seen = self.seen_in(live, &survey.nodes);
+        let seen = self
+            .seen_in(kubernetes, served, live, &survey.nodes)
+            .await?;
         let lagging = self.other_lagging(&seen.standing);
         let record = seen.standing.record.clone();
         let Some(mut record) = record.filter(|_| !lagging.is_empty() && !units.is_empty()) else {
@@ -130,10 +152,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         })
     }
 
-    /// The units that a change waits for, without this one.
+    /// The units that a change waits for, without this one where it lags.
     pub(in crate::charm) fn other_lagging(&self, standing: &Standing) -> BTreeSet<UnitName> {
         let mut lagging = standing.lagging();
-        lagging.remove(&self.identity.unit);
+        if matches!(standing.wait, Some(Wait::Units(_))) {
+            lagging.remove(&self.identity.unit);
+        }
         lagging
     }
 
