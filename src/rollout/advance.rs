@@ -270,7 +270,7 @@ mod tests {
         for (record, left, decided, is_held) in [
             ("new add 7", "unset", "new add 7", true),
             ("new add 7", "remove", "new add 7", true),
-            ("new add 7", "set", "new set 7", false),
+            ("new add 7", "reflect", "new reflect 7", false),
             // Somebody has turned it on again meanwhile: what was allowed stays so.
             ("new unset 7", "remove", "new remove 7", false),
         ] {
