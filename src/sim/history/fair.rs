@@ -24,6 +24,7 @@ impl Play<'_> {
         let mut nap = TICK;
         loop {
             self.settle(nap).await?;
+            self.reports_in_time()?;
             let begun = self.begin_due()?;
             let passed = self.pass_next().await?;
             if begun || passed {

@@ -122,10 +122,13 @@ pub struct Coverage(BTreeMap<&'static str, u64>);
 
 impl Coverage {
     /// Everything that chaos knows how to do.
-    pub const FAULTS: [&'static str; 28] = [
+    pub const FAULTS: [&'static str; 31] = [
         "agent down",
         "answer lost",
         "answer slow",
+        "calico-node reports",
+        "calico-node reports a session that is late",
+        "calico-node reports nothing",
         "calico-node writes its Node",
         "crash after an effect",
         "crash before an effect",

@@ -22,6 +22,7 @@ mod mishap;
 mod normal;
 mod others;
 mod play;
+mod reports;
 pub mod scene;
 mod stage;
 pub mod stories;

@@ -17,7 +17,8 @@ const FOREIGN_ADDRESS: &str = "192.0.2.7";
 impl Play<'_> {
     /// Lets somebody else write something; `false` when there was nothing to write to.
     pub(super) fn other_writes(&mut self, rng: &mut Rng) -> Result<bool, Broken> {
-        match rng.u8(..6) {
+        match rng.u8(..8) {
+            6 | 7 => self.some_report(rng),
             0 | 1 => self.calico_node_writes(rng),
             2 => self.kubectl_edits_field(rng),
             3 => self.kubectl_edits_label(rng),

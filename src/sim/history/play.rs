@@ -69,6 +69,8 @@ pub(super) struct Play<'w> {
     leader: Option<String>,
     /// The crash that is to come, where there is one.
     pub(super) crash: Option<Crash>,
+    /// When calico-node last reported in time.
+    pub(super) reported: Duration,
 }
 
 impl<'w> Play<'w> {
@@ -83,6 +85,7 @@ impl<'w> Play<'w> {
             violations: Vec::new(),
             moves: Vec::new(),
             crash: None,
+            reported: Duration::ZERO,
         }
     }
 

@@ -36,7 +36,11 @@ impl Cluster {
     fn is_own(&self, scene: &Scene<'_>, write: &Written, unit: &UnitName) -> bool {
         let node = self.homes.of(unit);
         match Touched::by(write) {
-            Touched::Node(name) | Touched::NodeStatus(name) => node == Some(name),
+            Touched::Node(name) => node == Some(name),
+            Touched::NodeStatus(name) => {
+                let mut before = node.into_iter().flat_map(|node| self.homes.on(node));
+                name == unit.dashed() || before.any(|before| before.dashed() == name)
+            }
             Touched::Peer(name) => {
                 let named = BgpPeerName::parse(name, scene.application);
                 let by_name = named.is_some_and(|name| name.unit_number() == unit.number());

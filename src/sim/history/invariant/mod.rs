@@ -16,6 +16,7 @@ mod promise;
 mod reach;
 mod record;
 mod reflector;
+mod reported;
 mod requests;
 mod schema;
 mod secrets;
@@ -36,10 +37,11 @@ pub struct Facts {
 }
 
 /// The names of all invariants.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     reach::NAME,
     sessions::NAME,
     mesh::NAME,
+    reported::NAME,
     reflector::NAME,
     record::NAME,
     peers::NAME,
@@ -61,6 +63,7 @@ pub fn all(facts: Facts) -> Box<dyn Watch> {
         Box::new(reach::Reach::default()),
         Box::new(sessions::Sessions::default()),
         Box::new(mesh::Mesh::default()),
+        Box::new(reported::Reported::default()),
         Box::new(reflector::Reflector::default()),
         Box::new(record::Recorded::default()),
         Box::new(peers::Peers::default()),

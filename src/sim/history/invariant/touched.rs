@@ -20,7 +20,7 @@ pub(super) enum Touched<'w> {
     Block(&'w str),
     /// A BlockAffinity.
     Affinity,
-    /// A `CalicoNodeStatus`, called like its Node.
+    /// A `CalicoNodeStatus`, called like its unit.
     NodeStatus(&'w str),
     /// Anything else: its resource and name.
     Other(&'w str, &'w str),
