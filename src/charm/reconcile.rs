@@ -297,6 +297,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         report: &mut Report,
     ) -> Result<(), Stop> {
         let kubernetes = self.settle(looking, report).await?;
+        if self.juju.leader && matches!(hook, Hook::FabricRelationDeparted | Hook::LeaderElected) {
+            self.sweep_statuses(&kubernetes, report).await?;
+        }
         if hook == Hook::FabricRelationChanged
             && !report.has_allowed
             && let Some(progress) = report.rollout.clone()
@@ -599,6 +602,23 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let done = &foreseen.plan;
         let identity = self.identity;
         Ok(sweep::plan(kubernetes, mode, identity, membership, &seen, done, report).await?)
+    }
+
+    /// Clears up what calico-node was asked to report by units that are gone. Nothing else leads to it where a Node went
+    /// with its unit, and it is listed in the hooks alone that come when one has gone, or may have.
+    async fn sweep_statuses(
+        &self,
+        kubernetes: &Kubernetes,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let membership = self.juju.membership.as_ref();
+        let Some(members) = membership.filter(|members| members.is_complete()) else {
+            return Ok(());
+        };
+        let groups = kubernetes.get("/apis").await?.unwrap_or_default();
+        let mode = mode(kubernetes, &groups).await?.map_err(Stop::Obstacle)?;
+        let plan = sweep::statuses(kubernetes, mode, self.identity, members).await?;
+        self.carry_out(kubernetes, mode, &plan, report).await
     }
 
     async fn carry_out(

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Identity, Report};
 use crate::cluster::kubernetes::SIDE_BY_SIDE;
+use crate::cluster::node_status::optional;
 use crate::cluster::{ApiError, Kubernetes, Mode, get_all, node_path, runs_pods};
 use crate::model::{NodeName, UnitName};
 use crate::plan::{
     Live, Membership, NodeClaim, Orphan, Plan, Step, claim, delete_step, is_peer_of, orphans,
-    plan_release,
+    plan_release, remove_status, unit_of_status,
 };
 use crate::render::{
     ANNOTATION_CLUSTER_ID, BGP_ANNOTATIONS, BgpPeerName, Kind, LABEL_ZONE, OWN_ANNOTATIONS,
@@ -81,6 +82,28 @@ pub async fn peers(
         }
     }
     Ok(found)
+}
+
+/// The removal of what units that are gone have asked calico-node to report.
+///
+/// # Errors
+/// When the objects cannot be listed; where there can be none there is nothing to do.
+pub async fn statuses(
+    kubernetes: &Kubernetes,
+    mode: Mode,
+    identity: &Identity,
+    membership: &Membership,
+) -> Result<Plan, ApiError> {
+    let owner = &identity.owner;
+    let keep = |status| unit_of_status(&Live::new(status), owner);
+    let path = Kind::CalicoNodeStatus.path(mode.group);
+    let units = optional(kubernetes.list_metadata(&path, keep).await)?.unwrap_or_default();
+    let gone = units
+        .iter()
+        .filter(|unit| !membership.units.contains(&unit.to_string()));
+    let mut plan = Plan::default();
+    plan.push(gone.map(|unit| remove_status(unit, owner, None)).collect());
+    Ok(plan)
 }
 
 /// The BGPPeers of a cluster.

@@ -69,7 +69,10 @@ pub async fn read(kubernetes: &Kubernetes, path: &str) -> Result<Option<Live>, A
 }
 
 /// What came of a request whose refusal is no error: nothing where the kind is not served, not allowed or another one.
-fn optional<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+///
+/// # Errors
+/// When it failed otherwise.
+pub fn optional<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(error) => match error.failure {

@@ -11,9 +11,10 @@ use super::control_plane::{ControlPlane, blocking};
 use super::exchange::{Exchange, Normaliser, Reply};
 
 /// Everything a hook may write, by plural: the objects two clusters are compared by.
-pub const WRITTEN: [&str; 8] = [
+pub const WRITTEN: [&str; 9] = [
     "bgpconfigurations",
     "bgppeers",
+    "caliconodestatuses",
     "ippools",
     "ipamblocks",
     "blockaffinities",
@@ -159,6 +160,7 @@ impl RealCluster {
     pub fn path(&self, kind: &str, name: &str) -> String {
         let plural = match kind {
             "BlockAffinity" => "blockaffinities".to_owned(),
+            "CalicoNodeStatus" => "caliconodestatuses".to_owned(),
             kind => format!("{}s", kind.to_lowercase()),
         };
         let metadata = match name.split_once('/') {
