@@ -160,8 +160,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                 break BTreeMap::new();
             }
             let missing = up.map(|up| up.missing.clone()).unwrap_or_default();
-            let patience = self.patience(!missing.is_empty());
-            let left = patience.saturating_sub(began.elapsed());
+            let left = self.patience(!missing.is_empty(), began.elapsed());
             if left.is_zero() {
                 break missing;
             }
@@ -170,9 +169,9 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         Ok(())
     }
 
-    /// How long a hook waits for sessions that are missing, or of which nothing is reported. In `update-status` what a change
-    /// waits for has had its time.
-    fn patience(&self, is_missing: bool) -> Duration {
+    /// How long a hook still waits for sessions that are missing, or of which nothing is reported. In `update-status` what a
+    /// change waits for has had its time.
+    fn patience(&self, is_missing: bool, waited: Duration) -> Duration {
         let most = match self.hook {
             None => Duration::ZERO,
             Some(Hook::UpdateStatus) => COME_UP,
@@ -180,7 +179,8 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             Some(_) => COME_UP,
         };
         let hook = API_DEADLINE.saturating_sub(self.juju.asked.elapsed());
-        most.min(hook.saturating_sub(RESERVE))
+        let left = most.saturating_sub(waited);
+        left.min(hook.saturating_sub(RESERVE))
     }
 
     /// This unit becomes a reflector by its own plan: its sessions come up after that.
