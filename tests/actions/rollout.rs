@@ -153,7 +153,7 @@ fn sessions_that_do_not_come_up_hold_the_mesh_until_they_are_passed_over() {
     let status = act(&site, "calico/0", "rollout-status", &json!({}));
     let told = lines(&status, "rollout");
     let line = "waits for   calico/1: no session with calico/2";
-    assert!(told.iter().any(|told| told == line), "{told:?}");
+    assert!(told.iter().any(|told| *told == line), "{told:?}");
     let status = act(
         &site,
         "calico/1",
@@ -167,7 +167,10 @@ fn sessions_that_do_not_come_up_hold_the_mesh_until_they_are_passed_over() {
         json!([{"unit": "calico/1", "without": ["calico/2"], "has_others": true}])
     );
 
-    let resumed = act(&site, "calico/0", "resume", &json!({}));
+    let asked = act(&site, "calico/0", "resume", &json!({}));
+    let next = "juju run calico/leader resume units=calico/2";
+    assert_eq!(text(&asked, "next"), next);
+    let resumed = act(&site, "calico/0", "resume", &json!({"units": "calico/2"}));
     succeeded(&resumed);
     assert_eq!(text(&resumed, "without"), "calico/2");
     assert!(text(&resumed, "may-be-cut").starts_with("calico/2: sessions between"));
