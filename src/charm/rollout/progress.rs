@@ -1,0 +1,184 @@
+//! How far a change is, in words: the leader's status, its log and its notes. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use crate::charm::Report;
+use crate::model::UnitName;
+use crate::printable::printable_line;
+use crate::rollout::{Applied, Decision, Missing, RolloutStep, Wait};
+use crate::status::Status;
+
+/// How far the change is, as a hook of the leader leaves it.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// What is allowed, and what keeps it from going on.
+    pub decision: Decision,
+    /// What becomes of a mesh that is to be off.
+    pub mesh: MeshOnItsWay,
+    /// Whether the others have to be woken: something is allowed that it was not before, or somebody has something left.
+    pub rings: bool,
+    /// Whether more is allowed than before.
+    pub is_news: bool,
+    /// Whether this unit itself has something to do in what is allowed from now on.
+    pub own_part_is_due: bool,
+    /// Whether the change is over.
+    pub is_at_rest: bool,
+    /// Whom the leader knows, and what they say.
+    pub(super) company: Company,
+}
+
+/// The units as the leader sees them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Company {
+    /// Principals whose units are not known yet.
+    pub(super) unseen: BTreeSet<String>,
+    /// Units that several Nodes say they are.
+    pub(super) doubled: BTreeMap<UnitName, Vec<String>>,
+    /// How far the others are.
+    pub(super) applied: BTreeMap<UnitName, Applied>,
+}
+
+/// What a hook does with the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeshOnItsWay {
+    /// It is as the options ask, or there is no traffic to look after.
+    AsWanted,
+    /// It is on although it is to be off.
+    Stays,
+    /// It goes off under traffic.
+    GoesOff,
+}
+
+impl Progress {
+    /// What the leader's status says while the change waits.
+    fn status(&self) -> Option<Status> {
+        let what = if self.mesh == MeshOnItsWay::Stays {
+            "mesh stays on until".to_owned()
+        } else {
+            format!("rollout stays at {} until", self.decision.record.step)
+        };
+        let text = match self.decision.wait.as_ref()? {
+            Wait::Members if self.company.unseen.is_empty() => {
+                format!("{what} Juju has told of every unit")
+            }
+            Wait::Members => {
+                let unseen = first_of(&self.company.unseen);
+                format!("{what} the unit on {unseen} has begun")
+            }
+            Wait::Units(units) => match self.doubled_among(units) {
+                Some((unit, nodes)) => {
+                    format!("{what} one Node alone says it is {unit}: {nodes}")
+                }
+                None => format!("{what} {} has {}", first_of(units), self.what_is_due()),
+            },
+            Wait::Sessions(missing) => format!("{what} {}", with_sessions(missing)),
+        };
+        Some(Status::waiting(text))
+    }
+
+    /// What a unit that lags has to do.
+    fn what_is_due(&self) -> &'static str {
+        match self.decision.record.step {
+            RolloutStep::Add => "its peers",
+            RolloutStep::Renumber => "its AS numbers",
+            RolloutStep::Reflect => "its cluster ID",
+            RolloutStep::Rejoin | RolloutStep::Unset | RolloutStep::Remove => "followed",
+        }
+    }
+
+    fn doubled_among(&self, units: &BTreeSet<UnitName>) -> Option<(&UnitName, String)> {
+        let mut doubled = self.company.doubled.iter();
+        let (unit, nodes) = doubled.find(|(unit, _)| units.contains(unit))?;
+        Some((unit, nodes.join(", ")))
+    }
+
+    /// All that keeps a change from going on, for the log: the status has room for one unit.
+    fn reason(&self, application: &str) -> Option<String> {
+        let status = self.status()?;
+        let all = match self.decision.wait.as_ref()? {
+            Wait::Units(units) => listed(units),
+            Wait::Members => listed(&self.company.unseen),
+            Wait::Sessions(missing) => {
+                let sessions = missing.iter();
+                let sessions =
+                    sessions.map(|(unit, one)| format!("{unit} with {}", listed(&one.nodes)));
+                sessions.collect::<Vec<_>>().join(", ")
+            }
+        };
+        Some(format!(
+            "rollout: {}; waits for {all}; juju run {application}/leader rollout-status tells more",
+            status.message()
+        ))
+    }
+
+    /// What is worth seeing though nothing is in the way.
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let doubled = self.company.doubled.iter().map(|(unit, nodes)| {
+            let nodes = nodes.join(" and ");
+            format!("{nodes} both say they are {unit}: delete the Node that is gone")
+        });
+        let record = &self.decision.record;
+        let is_over = record.step == RolloutStep::Remove && self.decision.wait.is_none();
+        let without = record.without.iter().filter(move |_| is_over);
+        let silent = without.filter(|unit| {
+            let told = self.company.applied.get(*unit);
+            told.is_none_or(|told| told.digest != record.digest || !told.left.is_empty())
+        });
+        let silent: BTreeSet<&UnitName> = silent.collect();
+        let silent = (!silent.is_empty())
+            .then(|| format!("{} was passed over and has not followed", first_of(&silent)));
+        doubled.chain(silent)
+    }
+}
+
+/// `calico/0 has a session with calico/3`.
+fn with_sessions(missing: &BTreeMap<UnitName, Missing>) -> String {
+    let reflectors: BTreeSet<&UnitName> = missing.keys().collect();
+    let nodes = missing.values().flat_map(|missing| &missing.nodes);
+    let nodes: BTreeSet<&UnitName> = nodes.collect();
+    let reflectors_have = format!("{} has", first_of(&reflectors));
+    let has_others = missing.values().any(|missing| missing.has_others);
+    match (nodes.len(), has_others) {
+        (0, _) => format!("{reflectors_have} its sessions"),
+        (_, false) => format!("{reflectors_have} any session with {}", first_of(&nodes)),
+        (1, true) => format!("{reflectors_have} a session with {}", first_of(&nodes)),
+        (_, true) => format!("{reflectors_have} sessions with {}", first_of(&nodes)),
+    }
+}
+
+/// `calico/3 (+4 more)`.
+fn first_of(units: &BTreeSet<impl Display>) -> String {
+    let mut all = units.iter();
+    let first = all.next().map(ToString::to_string).unwrap_or_default();
+    match all.count() {
+        0 => first,
+        more => format!("{first} (+{more} more)"),
+    }
+}
+
+fn listed(names: &BTreeSet<impl Display>) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// Says what a change waits for, unless something else is in the way; in the log in any case but in a `routine` hook, which
+/// comes every five minutes.
+pub(in crate::charm) fn tell(report: &mut Report, application: &str, routine: bool) {
+    let Some(progress) = report.rollout.clone() else {
+        return;
+    };
+    if let Some(reason) = progress.reason(application) {
+        if routine {
+            tracing::debug!("{}", printable_line(&reason));
+        } else {
+            report.warning(reason);
+        }
+    }
+    for note in progress.notes() {
+        report.note(note);
+    }
+    if let Some(status) = progress.status() {
+        report.progress(status);
+    }
+}
