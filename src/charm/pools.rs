@@ -7,6 +7,7 @@ use super::Report;
 use super::observe::{Observed, agent};
 use super::reconcile::{Stop, Work};
 use super::report::counted;
+use super::rollout;
 use crate::cluster::{ApiError, Kubernetes, Mode, has_workloads, list_blocks, pods_on};
 use crate::fabric::{Backend, backend};
 use crate::host::Host;
@@ -87,7 +88,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         let (disable, remove, stay) = doomed_pools(intents, pools, &blocks, &pods);
         for pool in &stay {
-            if pool.needs_bgp && !self.config.speaks_bgp() {
+            if pool.needs_bgp && !self.config.speaks_bgp() && !rollout::waits_for_pools(report) {
                 let line = format!(
                     "node-to-node-mesh: IPPool {} needs BGP until its pods are gone",
                     pool.name

@@ -81,6 +81,8 @@ pub(super) struct Ahead {
     is_fresh: bool,
     /// The reflectors that have not all their sessions, where the mesh is about to go off.
     missing: BTreeMap<UnitName, Missing>,
+    /// Pools whose pods need the routes that are to go, each as what is waited for.
+    on_bgp: BTreeSet<String>,
     /// How far this unit may go.
     pub(super) allowance: Allowance,
 }
@@ -109,8 +111,13 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             |live| live.resource_version().to_owned(),
         );
         let is_fresh = self.juju.leader && self.is_fresh(kubernetes, mode, configuration).await?;
+        let record = record_on(configuration);
+        let pools = observed.pools.as_deref().filter(|_| self.juju.leader);
         let mut ahead = Ahead {
-            record: record_on(configuration),
+            on_bgp: self
+                .on_bgp(kubernetes, mode, record.as_ref(), pools)
+                .await?,
+            record,
             generation,
             is_fresh,
             missing: BTreeMap::new(),
@@ -127,6 +134,25 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         ahead.allowance.permission = permission(record.as_ref(), digest, self.config.rollout);
         Ok(ahead)
+    }
+
+    /// Pools that keep a change from taking routes away; one that a write of this hook gives VXLAN does not.
+    async fn on_bgp(
+        &self,
+        kubernetes: &Kubernetes,
+        mode: Mode,
+        record: Option<&Record>,
+        pools: Option<&[Live]>,
+    ) -> Result<BTreeSet<String>, ApiError> {
+        let digest = self.intent.order_digest();
+        let is_gone = record
+            .is_some_and(|record| record.digest == digest && record.step >= RolloutStep::Unset);
+        let (Some(pools), false) = (pools, is_gone) else {
+            return Ok(BTreeSet::new());
+        };
+        let on_bgp = self.pools_on_bgp(kubernetes, mode, pools).await?;
+        let staying = on_bgp.iter().filter(|pool| !pool.is_wanted);
+        Ok(staying.map(ToString::to_string).collect())
     }
 
     /// Whether nothing has been configured and no pod has an address yet, so that there is nothing to cut.
@@ -235,6 +261,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             members,
             applied,
             missing: &ahead.missing,
+            on_bgp: &ahead.on_bgp,
         })
     }
 
@@ -321,6 +348,15 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             )))),
         }
     }
+}
+
+/// Whether a change waits until no pod needs BGP any more.
+pub(super) fn waits_for_pools(report: &Report) -> bool {
+    let wait = report
+        .rollout
+        .as_ref()
+        .map(|progress| &progress.decision.wait);
+    matches!(wait, Some(Some(Wait::Pools(_))))
 }
 
 fn applied_on(node: &Live) -> Option<Applied> {

@@ -24,6 +24,8 @@ pub struct Situation<'a> {
     pub applied: &'a BTreeMap<UnitName, Applied>,
     /// The reflectors without some of the sessions that are to stand in for the mesh, where it is about to go off.
     pub missing: &'a BTreeMap<UnitName, Missing>,
+    /// Pools in use that only BGP reaches, where no BGP is to be left; each as what is waited for: `IPPool … has no pods`.
+    pub on_bgp: &'a BTreeSet<String>,
 }
 
 /// Whom or what a change waits for.
@@ -35,6 +37,8 @@ pub enum Wait {
     Units(BTreeSet<UnitName>),
     /// Reflectors that have not all their sessions while the mesh is to go off, at least one.
     Sessions(BTreeMap<UnitName, Missing>),
+    /// Pools whose pods need the routes that the next step takes away, at least one, in words.
+    Pools(BTreeSet<String>),
 }
 
 /// What the leader allows from now on, and what it waits for before it allows more.
@@ -109,11 +113,16 @@ pub(super) fn wait(situation: &Situation<'_>, present: &Record) -> Option<Wait> 
     if !lagging.is_empty() {
         return Some(Wait::Units(lagging));
     }
-    // The mesh goes off with the write that allows `unset`.
-    let is_before = present.step < RolloutStep::Unset;
-    let takes_mesh_off = is_before && next(situation, present.step) >= RolloutStep::Unset;
-    let is_held = takes_mesh_off && !situation.missing.is_empty();
-    is_held.then(|| Wait::Sessions(situation.missing.clone()))
+    // The mesh goes off with the write that allows `unset`, and routes with it.
+    let takes_away =
+        present.step < RolloutStep::Unset && next(situation, present.step) >= RolloutStep::Unset;
+    if !takes_away {
+        return None;
+    }
+    if !situation.on_bgp.is_empty() {
+        return Some(Wait::Pools(situation.on_bgp.clone()));
+    }
+    (!situation.missing.is_empty()).then(|| Wait::Sessions(situation.missing.clone()))
 }
 
 /// The next step in which a unit has something to do. A unit that is not waited for may have something to do in any.
@@ -165,6 +174,7 @@ mod tests {
             members,
             applied: &applied,
             missing: &BTreeMap::new(),
+            on_bgp: &BTreeSet::new(),
         })
     }
 
@@ -257,6 +267,66 @@ mod tests {
         }
     }
 
+    /// What is added and changed goes on; what takes routes away does not.
+    #[test]
+    fn no_route_goes_that_a_pool_needs() {
+        let pools: BTreeSet<String> = ["IPPool old has no pods".to_owned()].into();
+        let waits = || Some(Wait::Pools(pools.clone()));
+        for (rollout, record, left, decided, wait) in [
+            (
+                Rollout::Safe,
+                "new add 7",
+                "add 7 left remove",
+                "new add 7",
+                waits(),
+            ),
+            (
+                Rollout::Safe,
+                "new add 7",
+                "settled 7",
+                "new add 7",
+                waits(),
+            ),
+            (
+                Rollout::Safe,
+                "new reflect 7",
+                "reflect 7 left unset",
+                "new reflect 7",
+                waits(),
+            ),
+            (
+                Rollout::Safe,
+                "new unset 7",
+                "unset 7 left remove",
+                "new remove 7",
+                None,
+            ),
+            (
+                Rollout::Immediate,
+                "new add 7",
+                "add 7 left remove",
+                "new remove 7",
+                None,
+            ),
+        ] {
+            let unit: UnitName = "calico/0".parse().expect("a unit");
+            let applied = [(unit.clone(), format!("new {left}").parse().expect(left))].into();
+            let decision = decide(&Situation {
+                digest: "new",
+                rollout,
+                record: Some(&record.parse().expect(record)),
+                generation: "9",
+                is_fresh: false,
+                members: Some(&[unit].into()),
+                applied: &applied,
+                missing: &BTreeMap::new(),
+                on_bgp: &pools,
+            });
+            assert_eq!(decision.record.to_string(), decided, "{record}");
+            assert_eq!(decision.wait, wait, "{record}");
+        }
+    }
+
     #[test]
     fn sessions_that_are_missing_hold_what_takes_the_mesh_off_and_nothing_else() {
         let both = units(&["calico/0", "calico/1"]);
@@ -288,6 +358,7 @@ mod tests {
                 members: Some(&both),
                 applied: &["calico/0", "calico/1"].map(applied).into(),
                 missing: &missing,
+                on_bgp: &BTreeSet::new(),
             });
             assert_eq!(decision.record.to_string(), decided, "{record} {left}");
             let held = decision.wait == Some(Wait::Sessions(missing.clone()));

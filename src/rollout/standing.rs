@@ -89,7 +89,7 @@ impl Standing {
         match &self.wait {
             Some(Wait::Units(units)) => units.clone(),
             Some(Wait::Sessions(missing)) => at_fault(missing),
-            Some(Wait::Members) | None => BTreeSet::new(),
+            Some(Wait::Members | Wait::Pools(_)) | None => BTreeSet::new(),
         }
     }
 }
@@ -173,6 +173,7 @@ mod tests {
                 members: members.as_ref(),
                 applied: &applied,
                 missing: &BTreeMap::new(),
+                on_bgp: &BTreeSet::new(),
             },
             &present,
         )

@@ -401,3 +401,35 @@ fn bird_runs_until_no_pod_needs_its_routes() {
     world.run("calico/0", "update-status");
     assert_eq!(backend(&world), "vxlan");
 }
+
+/// The mesh has to stay for pods on a pool without VXLAN although the options ask for neither mesh nor peers.
+#[test]
+fn the_mesh_stays_until_no_pod_needs_it() {
+    let mesh =
+        |world: &World| world.spec("BGPConfiguration", "default", "nodeToNodeMeshEnabled") == true;
+    let options = json!({"cidr": "10.1.0.0/16", "vxlan": "Always", "node-to-node-mesh": false});
+    let begun = || {
+        let mut world = one_unit(&json!({}));
+        world.run("calico/0", "config-changed");
+        world.observe(&[used_block("192-168-7-0-26", "192.168.7.0/26")]);
+        world
+    };
+    let mut world = begun();
+    let outcome = configure(&mut world, &options);
+    assert_eq!(
+        outcome.status,
+        "waiting: mesh stays on until IPPool ipv4 192.168.0.0/16 has no pods (1 left; show-pools, migrate-pool)"
+    );
+    assert!(mesh(&world));
+    world.server.remove("IPAMBlock", "192-168-7-0-26").unwrap();
+    let outcome = world.run("calico/0", "update-status");
+    assert_eq!(outcome.status, "active: Ready");
+    assert!(!mesh(&world));
+    assert_eq!(world.names("IPPool"), ["ipv4-10-1-0-0-16"]);
+
+    let mut world = begun();
+    let mut at_once = options.clone();
+    at_once["rollout"] = "immediate".into();
+    configure(&mut world, &at_once);
+    assert!(!mesh(&world));
+}

@@ -104,6 +104,10 @@ fn told<T: HookTools, H: Host>(work: &Work<'_, T, H>, passed: &Passed) -> (Answe
                 .with("next", next);
             (answer, false)
         }
+        None if matches!(standing.wait, Some(Wait::Pools(_))) => {
+            let text = "the change waits for pods, not for units: migrate-pool restarts them";
+            (Answer::default().with("resume", text), false)
+        }
         None if standing.phase == Phase::AtRest => {
             let text = "no change is under way; nothing was written";
             (Answer::default().with("resume", text), false)
@@ -271,6 +275,11 @@ fn lines<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> Vec<Strin
             line("waits for", &text);
         }
     }
+    if let Some(Wait::Pools(pools)) = &standing.wait {
+        for pool in pools {
+            line("waits until", pool);
+        }
+    }
     let lags = matches!(standing.wait, Some(Wait::Units(_)));
     for (unit, nodes) in &seen.doubled {
         let nodes = nodes.join(" and ");
@@ -309,6 +318,10 @@ fn way_on<T: HookTools, H: Host>(
     };
     match &standing.wait {
         Some(Wait::Members) => Some(("way out", format!("{resume} tells it"))),
+        Some(Wait::Pools(_)) => Some((
+            "way out",
+            format!("juju run {application}/leader migrate-pool restarts those pods"),
+        )),
         Some(Wait::Units(_) | Wait::Sessions(_)) => Some((
             "way out",
             format!("{resume} units={} goes on without them", joined(&others)),
@@ -363,6 +376,7 @@ fn to_json<T: HookTools, H: Host>(work: &Work<'_, T, H>, seen: &Seen) -> String 
         Wait::Members => "members",
         Wait::Units(_) => "units",
         Wait::Sessions(_) => "sessions",
+        Wait::Pools(_) => "pools",
     });
     let sessions: Vec<Value> = match &standing.wait {
         Some(Wait::Sessions(missing)) => missing

@@ -28,6 +28,14 @@ pub struct Seen {
     pub doubled: BTreeMap<UnitName, Vec<String>>,
 }
 
+/// What a look at a change begins with.
+struct Found<'a> {
+    configuration: Option<&'a Live>,
+    nodes: &'a [Live],
+    /// `None` where nobody has asked for them.
+    pools: Option<&'a [Live]>,
+}
+
 /// What going on without units has come to.
 pub struct Passed {
     /// How the change stood.
@@ -58,23 +66,36 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let (configuration, nodes) = try_join!(kubernetes.get(&path), sweep::nodes(&kubernetes))?;
         let configuration = configuration.map(Live::new);
         self.refuse_other_applications(configuration.as_ref())?;
+        let path = Kind::IpPool.path(mode.group);
+        let pools = kubernetes.list(&path, "").await?;
+        let pools: Vec<Live> = pools.into_iter().map(Live::new).collect();
         let configuration = configuration.as_ref();
-        Ok(self
-            .seen_in(&kubernetes, mode, configuration, &nodes)
-            .await?)
+        let found = Found {
+            configuration,
+            nodes: &nodes,
+            pools: Some(&pools),
+        };
+        Ok(self.seen_in(&kubernetes, mode, &found).await?)
     }
 
-    /// How the change stands, with a look at the reflectors' sessions where the mesh would go off now.
+    /// How the change stands, with a look at the reflectors' sessions and the pools where the mesh would go off now.
     async fn seen_in(
         &self,
         kubernetes: &Kubernetes,
         mode: Mode,
-        configuration: Option<&Live>,
-        nodes: &[Live],
+        found: &Found<'_>,
     ) -> Result<Seen, ApiError> {
+        let Found {
+            configuration,
+            nodes,
+            pools,
+        } = *found;
         let claims = Claims::read(nodes, &self.identity.owner);
         let members = self.members(&claims);
         let record = record_on(configuration);
+        let on_bgp = self
+            .on_bgp(kubernetes, mode, record.as_ref(), pools)
+            .await?;
         let mut situation = Situation {
             digest: self.intent.order_digest(),
             rollout: self.config.rollout,
@@ -84,6 +105,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             members: members.as_ref().ok(),
             applied: &self.applied(&claims),
             missing: &BTreeMap::new(),
+            on_bgp: &on_bgp,
         };
         let up = match &record {
             Some(record) if self.takes_mesh_off(configuration, &decide(&situation)) => {
@@ -121,9 +143,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         let observed = self.observe(kubernetes, served, named, report).await?;
         let live = observed.configuration.as_ref();
         self.refuse_other_applications(live)?;
-        let seen = self
-            .seen_in(kubernetes, served, live, &survey.nodes)
-            .await?;
+        let found = Found {
+            configuration: live,
+            nodes: &survey.nodes,
+            pools: observed.pools.as_deref(),
+        };
+        let seen = self.seen_in(kubernetes, served, &found).await?;
         let lagging = self.other_lagging(&seen.standing);
         let record = seen.standing.record.clone();
         let Some(mut record) = record.filter(|_| !lagging.is_empty() && !units.is_empty()) else {

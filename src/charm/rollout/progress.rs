@@ -73,6 +73,7 @@ impl Progress {
                 None => format!("{what} {} has {}", first_of(units), self.what_is_due()),
             },
             Wait::Sessions(missing) => format!("{what} {}", with_sessions(missing)),
+            Wait::Pools(pools) => format!("{what} {}", first_of(pools)),
         };
         Some(Status::waiting(text))
     }
@@ -99,6 +100,7 @@ impl Progress {
         let all = match self.decision.wait.as_ref()? {
             Wait::Units(units) => listed(units),
             Wait::Members => listed(&self.company.unseen),
+            Wait::Pools(pools) => listed(pools),
             Wait::Sessions(missing) => {
                 let sessions = missing.iter();
                 let sessions =
