@@ -9,6 +9,7 @@ use super::FORMAT_VERSION;
 use crate::juju::HookTools;
 use crate::juju::tools::ToolError;
 use crate::juju::tools::action::{action_fail, action_set};
+use crate::printable::printable_line;
 
 /// How long one list is at most, in bytes: all results are arguments of one `action-set`, and Juju keeps them in its
 /// database.
@@ -74,11 +75,11 @@ impl Answer {
     }
 }
 
-/// One item a line, as many as there is room for.
+/// One item a line, as many as there is room for. What items hold of foreign objects forges no further one.
 pub(super) fn listed(items: &[impl Display]) -> String {
     let mut text = String::new();
     for (index, item) in items.iter().enumerate() {
-        let line = item.to_string();
+        let line = printable_line(&item.to_string());
         if text.len() + line.len() > LONGEST_LIST {
             return format!("{text}… and {} more", items.len() - index);
         }
@@ -120,6 +121,7 @@ mod tests {
     fn a_list_is_one_item_a_line() {
         assert_eq!(listed(&["a", "b"]), "a\nb");
         assert_eq!(listed(&[] as &[&str]), "");
+        assert_eq!(listed(&["a)\nweb/db-0 (b", "c"]), "a)\\nweb/db-0 (b\nc");
         assert_eq!(
             Answer::default().with_list("a", &[] as &[&str]),
             Answer::default()
