@@ -13,7 +13,7 @@ use crate::printable::printable_line;
 
 /// How long one list is at most, in bytes: all results are arguments of one `action-set`, and Juju keeps them in its
 /// database.
-const LONGEST_LIST: usize = 60_000;
+pub(super) const LONGEST_LIST: usize = 60_000;
 
 /// Results, and why the action failed if it did: one does not exclude the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::answer::{Answer, document, listed};
+use super::answer::{Answer, LONGEST_LIST, document, listed};
 use super::parameters::{Format, Parameters};
 use super::reason::Reason;
 use super::show::{Pool, pool, pool_text};
@@ -35,8 +35,49 @@ struct View {
     addresses: usize,
     /// Addresses of the Nodes' tunnels.
     tunnels: usize,
-    nodes: BTreeMap<String, usize>,
-    namespaces: BTreeMap<String, usize>,
+    nodes: Holders,
+    namespaces: Holders,
+    /// Nodes and namespaces for which there was no room.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out_nodes: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out_namespaces: usize,
+}
+
+/// Names, and how many addresses each holds.
+type Holders = BTreeMap<String, usize>;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// How many nodes and namespaces of each pool are shown where there is no room for all: what a pool is and what becomes of
+/// it comes first.
+const SHORTER: [usize; 6] = [1000, 300, 100, 30, 10, 0];
+
+/// The pools with as many of their holders as there is room for, those with most addresses first.
+fn shortened(mut views: Vec<View>, length: impl Fn(&[View]) -> usize) -> Vec<View> {
+    for limit in SHORTER {
+        if length(&views) <= LONGEST_LIST {
+            break;
+        }
+        for view in &mut views {
+            view.left_out_nodes += cut(&mut view.nodes, limit);
+            view.left_out_namespaces += cut(&mut view.namespaces, limit);
+        }
+    }
+    views
+}
+
+/// Keeps the largest; answers how many went.
+fn cut(holders: &mut Holders, limit: usize) -> usize {
+    let mut all: Vec<(String, usize)> = std::mem::take(holders).into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let left_out = all.len().saturating_sub(limit);
+    all.truncate(limit);
+    holders.extend(all);
+    left_out
 }
 
 /// Shows them.
@@ -49,11 +90,22 @@ pub(super) async fn show<T: HookTools, H: Host>(
         Err(stop) => return Answer::failed(Reason::from(stop)),
     };
     let text = match parameters.format {
-        Format::Json => document(json!({"pools": views}), "pools"),
+        Format::Json => {
+            let length = |views: &[View]| document_of(views).to_string().len();
+            document(document_of(&shortened(views, length)), "pools")
+        }
         Format::Text if views.is_empty() => "there is no pool".to_owned(),
-        Format::Text => listed(&views.iter().flat_map(lines).collect::<Vec<_>>()),
+        Format::Text => {
+            let all = |views: &[View]| views.iter().flat_map(lines).collect::<Vec<String>>();
+            let length = |views: &[View]| all(views).iter().map(|line| line.len() + 1).sum();
+            listed(&all(&shortened(views, length)))
+        }
     };
     Answer::default().with("pools", text)
+}
+
+fn document_of(views: &[View]) -> Value {
+    json!({"pools": views})
 }
 
 /// Where Calico's objects are.
@@ -101,6 +153,8 @@ async fn look<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Vec<View>,
             tunnels: used.tunnels,
             nodes: used.nodes,
             namespaces: used.namespaces,
+            left_out_nodes: 0,
+            left_out_namespaces: 0,
         }
     });
     Ok(views.collect())
@@ -133,12 +187,16 @@ fn lines(view: &View) -> Vec<String> {
         counted(view.addresses, "address"),
         view.tunnels
     ));
-    for (name, counts) in [("nodes", &view.nodes), ("namespaces", &view.namespaces)] {
-        if !counts.is_empty() {
-            let counts: Vec<String> = counts
+    for (name, counts, left_out) in [
+        ("nodes", &view.nodes, view.left_out_nodes),
+        ("namespaces", &view.namespaces, view.left_out_namespaces),
+    ] {
+        if !counts.is_empty() || left_out > 0 {
+            let mut counts: Vec<String> = counts
                 .iter()
                 .map(|(name, count)| format!("{name} {count}"))
                 .collect();
+            counts.extend((left_out > 0).then(|| format!("and {left_out} more")));
             lines.push(format!("    {name}: {}", counts.join(", ")));
         }
     }

@@ -308,3 +308,44 @@ async fn a_pool_that_only_pods_tell_of_stays_and_is_not_migrated() {
     bench.act(0, Action::SyncResources, json!({})).await;
     assert_eq!(bench.server.object("IPPool", "old"), None);
 }
+
+/// A large cluster's Nodes must not push the pool itself out.
+#[tokio::test]
+async fn a_pool_of_thousands_of_nodes_is_shown() {
+    let bench = Bench::new();
+    bench.act(0, Action::SyncResources, json!({})).await;
+    for number in 0..4000 {
+        let (high, low) = (number / 256, number % 256);
+        let attribute = json!({"handle_id": "a", "secondary": {"node": format!("node-of-a-long-name-{number}"), "namespace": "web"}});
+        let allocations = if number == 7 {
+            json!([0, 0])
+        } else {
+            json!([0])
+        };
+        let block = json!({
+            "apiVersion": "crd.projectcalico.org/v1", "kind": "IPAMBlock",
+            "metadata": {"name": format!("192-168-{high}-{low}-32")},
+            "spec": {
+                "cidr": format!("192.168.{high}.{low}/32"), "affinity": "host:a", "allocations": allocations,
+                "attributes": [attribute], "unallocated": [], "strictAffinity": false,
+            },
+        });
+        bench.server.insert("calico-node", block).unwrap();
+    }
+    let shown = bench
+        .looked(0, Action::ShowPools, json!({"format": "json"}))
+        .await;
+    let shown: Value = serde_json::from_str(text(&shown, "pools")).unwrap();
+    let pool = &shown["pools"][0];
+    assert_eq!(
+        (&pool["name"], &pool["addresses"]),
+        (&json!("ipv4"), &json!(4001))
+    );
+    let nodes = pool["nodes"].as_object().unwrap().len();
+    assert_eq!(pool["left_out_nodes"], 4000 - nodes);
+    assert_eq!(pool["nodes"]["node-of-a-long-name-7"], 2);
+    assert_eq!(shown["left_out"], Value::Null);
+    let shown = bench.looked(0, Action::ShowPools, json!({})).await;
+    assert!(text(&shown, "pools").contains("4001 addresses of pods"));
+    assert!(text(&shown, "pools").ends_with("namespaces: web 4001"));
+}
