@@ -224,7 +224,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             );
         }
         format!(
-            "{}{in_namespaces}: restart the pods that hold them, or: juju run {application}/leader migrate-pool (manage-pools)",
+            "{}{in_namespaces}: restart the pods that hold them, or: juju run {application}/leader migrate-pool (unrecognized-pools)",
             stays(pool)
         )
     }

@@ -217,12 +217,12 @@ impl fmt::Display for Step {
                 };
                 write!(
                     formatter,
-                    "IPPool {name}: {how}, {cidr} is not in `cidr` (manage-pools)"
+                    "IPPool {name}: {how}, {cidr} is not in `cidr` (unrecognized-pools)"
                 )
             }
             Self::RemovePool { name, cidr, .. } => write!(
                 formatter,
-                "IPPool {name}: deleted, {cidr} is not in `cidr` and has no addresses left (manage-pools)"
+                "IPPool {name}: deleted, {cidr} is not in `cidr` and has no addresses left (unrecognized-pools)"
             ),
             Self::Install {
                 document, changes, ..
