@@ -47,6 +47,8 @@ bgppeers calico-1-10.0.1.1 {"asNumber":64501,"node":"node-1","peerIP":"10.0.1.1"
 const RACKS_UNIT_2: &str = r#"bgppeers calico-2-10.0.0.5 {"asNumber":64512,"node":"node-2","peerIP":"10.0.0.5"}
 bgppeers calico-2-10.0.2.1 {"asNumber":64502,"node":"node-2","peerIP":"10.0.2.1"}
 "#;
+const RACKS_REPORT: &str = r#"caliconodestatuses calico-0 {"classes":["BGP"],"node":"node-0","updatePeriodSeconds":5}
+"#;
 const POOL: &str = r#"ippools ipv4 {"assignmentMode":"Automatic","blockSize":26,"cidr":"192.168.0.0/16","disabled":false,"ipipMode":"Never","natOutgoing":true,"nodeSelector":"all()","vxlanMode":"Never"}
 "#;
 const RACKS_NODE_0: &str = r#"nodes node-0 {"calico.juju.is/principal":"kubernetes-control-plane/0","calico.juju.is/unit":"calico/0","projectcalico.org/ASNumber":"64512","projectcalico.org/RouteReflectorClusterID":"1.0.0.1"}
@@ -63,6 +65,7 @@ fn racks() -> String {
         RACKS_UNIT_0,
         RACKS_UNIT_1,
         RACKS_UNIT_2,
+        RACKS_REPORT,
         POOL,
         RACKS_NODE_0,
         RACKS_NODE_1,

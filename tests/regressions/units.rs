@@ -11,11 +11,13 @@ fn ck_4_6_7_a_unit_leaves_nothing_behind() {
     }));
     all(&mut world, "config-changed");
     assert_eq!(world.names("BGPPeer").len(), 2);
+    assert_eq!(world.names("CalicoNodeStatus"), ["calico-1"]);
     world.step(&Step {
         departs: vec!["calico/1".into()],
         ..Step::default()
     });
     assert_eq!(world.names("BGPPeer"), ["calico-0-10.0.0.1"]);
+    assert_eq!(world.names("CalicoNodeStatus"), [] as [&str; 0]);
     let node = world.server.object("Node", "node-b").unwrap();
     assert_eq!(
         node["metadata"]["annotations"]
