@@ -184,3 +184,44 @@ pub(in crate::charm) fn tell(report: &mut Report, application: &str, routine: bo
         report.progress(status);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(numbers: &[u32]) -> BTreeSet<UnitName> {
+        let names = numbers.iter().map(|number| format!("calico/{number}"));
+        names.map(|name| name.parse().expect("a unit")).collect()
+    }
+
+    #[test]
+    fn missing_sessions_are_told_in_few_words() {
+        let none = false;
+        for (missing, told) in [
+            (
+                vec![(0, vec![3], true)],
+                "calico/0 has a session with calico/3",
+            ),
+            (
+                vec![(0, vec![3, 4, 5], true)],
+                "calico/0 has sessions with calico/3 (+2 more)",
+            ),
+            (
+                vec![(0, vec![3], true), (1, vec![3], true)],
+                "calico/0 (+1 more) has a session with calico/3",
+            ),
+            (
+                vec![(0, vec![3, 4], none)],
+                "calico/0 has any session with calico/3 (+1 more)",
+            ),
+            (vec![(0, vec![], none)], "calico/0 has its sessions"),
+        ] {
+            let missing = missing.into_iter().map(|(reflector, nodes, has_others)| {
+                let nodes = units(&nodes);
+                let unit = units(&[reflector]).pop_first().expect("one");
+                (unit, Missing { nodes, has_others })
+            });
+            assert_eq!(with_sessions(&missing.collect()), told);
+        }
+    }
+}
