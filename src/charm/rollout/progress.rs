@@ -5,7 +5,6 @@ use std::fmt::Display;
 
 use crate::charm::Report;
 use crate::model::UnitName;
-use crate::printable::printable_line;
 use crate::rollout::{Applied, Decision, Missing, RolloutStep, Wait};
 use crate::status::Status;
 
@@ -94,24 +93,18 @@ impl Progress {
         Some((unit, nodes.join(", ")))
     }
 
-    /// All that keeps a change from going on, for the log: the status has room for one unit.
-    fn reason(&self, application: &str) -> Option<String> {
-        let status = self.status()?;
-        let all = match self.decision.wait.as_ref()? {
-            Wait::Units(units) => listed(units),
-            Wait::Members => listed(&self.company.unseen),
-            Wait::Pools(pools) => listed(pools),
-            Wait::Sessions(missing) => {
-                let sessions = missing.iter();
-                let sessions =
-                    sessions.map(|(unit, one)| format!("{unit} with {}", listed(&one.nodes)));
-                sessions.collect::<Vec<_>>().join(", ")
-            }
-        };
-        Some(format!(
-            "rollout: {}; waits for {all}; juju run {application}/leader rollout-status tells more",
-            status.message()
-        ))
+    /// All that keeps a change from going on: the status has room for one of them.
+    fn reasons(&self) -> Vec<String> {
+        match &self.decision.wait {
+            None => Vec::new(),
+            Some(Wait::Units(units)) => units.iter().map(ToString::to_string).collect(),
+            Some(Wait::Members) => self.company.unseen.iter().cloned().collect(),
+            Some(Wait::Pools(pools)) => pools.iter().cloned().collect(),
+            Some(Wait::Sessions(missing)) => missing
+                .iter()
+                .map(|(unit, one)| format!("{unit} with {}", listed(&one.nodes)))
+                .collect(),
+        }
     }
 
     /// What is worth seeing though nothing is in the way.
@@ -164,25 +157,29 @@ fn listed(names: &BTreeSet<impl Display>) -> String {
     names.join(", ")
 }
 
-/// Says what a change waits for, unless something else is in the way; in the log in any case but in a `routine` hook, which
-/// comes every five minutes.
+/// Says what a change waits for, unless something else is in the way. The log has all of it where that is more than the
+/// status says; and in a `routine` hook, which comes every five minutes, a warning: by then the others have had their time.
 pub(in crate::charm) fn tell(report: &mut Report, application: &str, routine: bool) {
     let Some(progress) = report.rollout.clone() else {
         return;
     };
-    if let Some(reason) = progress.reason(application) {
-        if routine {
-            tracing::debug!("{}", printable_line(&reason));
-        } else {
-            report.warning(reason);
-        }
-    }
     for note in progress.notes() {
         report.note(note);
     }
-    if let Some(status) = progress.status() {
-        report.progress(status);
+    let Some(status) = progress.status() else {
+        return;
+    };
+    let reasons = progress.reasons();
+    if routine {
+        report.warning(format!(
+            "rollout: {}; juju run {application}/leader rollout-status tells more",
+            status.message()
+        ));
     }
+    if reasons.len() > 1 {
+        report.info(format!("rollout: waits for {}", reasons.join(", ")));
+    }
+    report.progress(status);
 }
 
 #[cfg(test)]
