@@ -20,7 +20,7 @@ use crate::juju::HookTools;
 use crate::juju::tools::is_leader;
 use crate::model::{AsNumber, ClusterIntent, Intent, Rollout, UnitName};
 use crate::plan::{Allowance, Live, Plan, Step, plan_apply};
-use crate::render::{ANNOTATION_APPLIED, ANNOTATION_ROLLOUT, Desired, bgp_configuration};
+use crate::render::{ANNOTATION_APPLIED, Desired, bgp_configuration};
 use crate::rollout::{
     Applied, Decision, Missing, Permission, Record, RolloutStep, Situation, Wait, decide,
     is_at_rest, permission,
@@ -42,17 +42,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What is left of a hook's time when it stops waiting: enough to let sessions come up and write the next step.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// The record as it stands on the object itself. libcalico moves annotations away when it writes, and keeps them for ever
-/// (`libcalico-go/lib/backend/k8s/resources/resources.go`): a record that is found there alone may be of a change long
-/// past, and allows nothing.
-pub(super) fn record_on(configuration: Option<&Live>) -> Option<Record> {
-    let text = configuration?.annotation(ANNOTATION_ROLLOUT)?;
-    text.parse().ok()
-}
-
 /// Whether options ask for a change that is not recorded yet, where something stands already.
 pub(super) fn begins(configuration: Option<&Live>, intent: &Intent) -> bool {
-    let record = record_on(configuration);
+    let record = configuration.and_then(Live::record);
     configuration.is_some() && record.is_none_or(|record| record.digest != intent.order_digest())
 }
 
@@ -111,7 +103,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             |live| live.resource_version().to_owned(),
         );
         let is_fresh = self.juju.leader && self.is_fresh(kubernetes, mode, configuration).await?;
-        let record = record_on(configuration);
+        let record = configuration.and_then(Live::record);
         let pools = observed.pools.as_deref().filter(|_| self.juju.leader);
         let mut ahead = Ahead {
             on_bgp: self

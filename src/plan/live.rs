@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::render::{
-    FIELD_MANAGER, LABEL_APPLICATION, LABEL_MANAGED_BY, LABEL_MODEL, LABEL_UNIT, Owner,
+    ANNOTATION_ROLLOUT, FIELD_MANAGER, LABEL_APPLICATION, LABEL_MANAGED_BY, LABEL_MODEL,
+    LABEL_UNIT, Owner,
 };
+use crate::rollout::Record;
 
 /// libcalico keeps the labels of an object it rewrites in this annotation, as JSON, and drops most of them from the
 /// object itself (`libcalico-go/lib/backend/k8s/resources/resources.go`).
@@ -81,14 +83,12 @@ impl Live {
         self.0["metadata"]["annotations"].get(key)?.as_str()
     }
 
-    /// One annotation, on the object or where libcalico has moved it.
+    /// How far a change may go, as it stands on BGPConfiguration itself. libcalico moves annotations away when it writes,
+    /// and keeps them for ever (`libcalico-go/lib/backend/k8s/resources/resources.go`): a record that is found there alone
+    /// may be of a change long past, and allows nothing.
     #[must_use]
-    pub fn kept_annotation(&self, key: &str) -> Option<String> {
-        if let Some(plain) = self.annotation(key) {
-            return Some(plain.to_owned());
-        }
-        let moved = self.moved();
-        moved["annotations"].get(key)?.as_str().map(str::to_owned)
+    pub fn record(&self) -> Option<Record> {
+        self.annotation(ANNOTATION_ROLLOUT)?.parse().ok()
     }
 
     /// What libcalico has moved into its annotation.

@@ -79,7 +79,7 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// Everything at once, as where all units are planned for together.
+    /// Everything at once.
     #[must_use]
     pub fn all() -> Self {
         Self {

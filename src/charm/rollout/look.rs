@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::try_join;
 
-use super::{ANNOTATION_ROLLOUT, Claims, record_on};
+use super::Claims;
 use crate::charm::observe::first_look;
 use crate::charm::reconcile::{Stop, Work};
 use crate::charm::{Report, sweep};
@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::UnitName;
 use crate::plan::{Live, plan_apply};
-use crate::render::Kind;
+use crate::render::{ANNOTATION_ROLLOUT, Kind};
 use crate::rollout::{Record, Situation, Standing, Wait, decide};
 
 /// A change as it was seen.
@@ -92,7 +92,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         } = *found;
         let claims = Claims::read(nodes, &self.identity.owner);
         let members = self.members(&claims);
-        let record = record_on(configuration);
+        let record = configuration.and_then(Live::record);
         let on_bgp = self
             .on_bgp(kubernetes, mode, record.as_ref(), pools)
             .await?;

@@ -41,7 +41,7 @@ pub(super) struct Company {
 /// What a hook does with the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MeshOnItsWay {
-    /// It is as the options ask, or there is no traffic to look after.
+    /// It is as the options ask, or becomes so while nobody looks after traffic: there is none, or `rollout=immediate`.
     AsWanted,
     /// It is on although it is to be off.
     Stays,

@@ -17,8 +17,8 @@ use crate::plan::{
     plan_pools, plan_unit, refuse_unrecognized, seen,
 };
 use crate::render::{
-    ANNOTATION_APPLICATION, ANNOTATION_MODEL, ANNOTATION_ROLLOUT, Desired, LABEL_MODEL, Owner,
-    bgp_configuration, bgp_peers, node,
+    ANNOTATION_APPLICATION, ANNOTATION_MODEL, Desired, LABEL_MODEL, Owner, bgp_configuration,
+    bgp_peers, node,
 };
 use crate::rollout::{Declared, Record, permission};
 
@@ -104,10 +104,7 @@ pub(super) fn compare(
     cluster_objects(fabric, config, observed, &owner, &mut comparison);
     let peers = PeersByUnit::new(&observed.peers, &fabric.application);
     let nodes = Nodes::new(&observed.nodes);
-    let record: Option<Record> = observed
-        .configuration
-        .as_ref()
-        .and_then(|live| live.kept_annotation(ANNOTATION_ROLLOUT)?.parse().ok());
+    let record = observed.configuration.as_ref().and_then(Live::record);
     for unit in &fabric.units {
         unit_objects(
             unit,
@@ -308,6 +305,7 @@ fn unit_objects(
         .collect();
     let desired_node = node(&intent, owner, None, name);
     let peers = peers.of(unit);
+    // The plan is of the whole change: every unit's part in it, allowed by now or not.
     let allowance = Allowance {
         permission: permission(record, intent.order_digest(), Rollout::Immediate),
         as_number: config.global_as_number,
