@@ -9,7 +9,8 @@ use super::reconcile::{Stop, Work};
 use super::{Report, Surroundings, reach, sweep};
 use crate::cluster::mode::{cluster_information, cluster_information_path};
 use crate::cluster::{
-    ApiError, Kubernetes, Mode, escape, find_node, get_all, internal_ips, list_blocks, node_path,
+    ApiError, Kubernetes, Mode, escape, find_node, get_all, internal_ips, list_blocks, mode,
+    node_path,
 };
 use crate::host::Host;
 use crate::juju::HookTools;
@@ -109,6 +110,19 @@ pub struct Observed {
 }
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
+    /// Where Calico's objects are.
+    ///
+    /// # Errors
+    /// When the API cannot be asked, or something in the cluster is in the way.
+    pub async fn api(&self) -> Result<(Kubernetes, Mode), Stop> {
+        let look = first_look(self.surroundings).await?;
+        let groups = look.groups.unwrap_or_default();
+        let mode = mode(&look.kubernetes, &groups)
+            .await?
+            .map_err(Stop::Obstacle)?;
+        Ok((look.kubernetes, mode))
+    }
+
     /// Reads what is there, side by side.
     pub async fn observe(
         &self,

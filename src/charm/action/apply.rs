@@ -4,10 +4,10 @@
 //! that was seen, and a write that comes too late is refused and planned anew.
 
 use super::answer::Answer;
+use super::hook;
 use super::parameters::Parameters;
 use super::plan::{FreshPlan, foresee, shown};
 use super::reason::Reason;
-use super::resources::hook;
 use super::{leader_alone, within_deadline};
 use crate::charm::reconcile::Work;
 use crate::charm::{HookError, Report};

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::leader_alone;
 use super::parameters::Parameters;
-use super::pools::{api, pools_and_blocks};
+use super::pools::pools_and_blocks;
 use super::reason::Reason;
 use crate::charm::reconcile::{Stop, Work};
 use crate::charm::report::counted;
@@ -54,7 +54,7 @@ async fn run<T: HookTools, H: Host>(
     parameters: &Parameters,
 ) -> Result<Answer, Stop> {
     let started = Instant::now();
-    let (kubernetes, mode) = api(work).await?;
+    let (kubernetes, mode) = work.api().await?;
     let (pools, blocks) = pools_and_blocks(&kubernetes, mode).await?;
     let intent = ClusterIntent::new(work.config);
     let targets = targets(intent.pools(), &pools, parameters.pool.as_deref())?;

@@ -21,14 +21,16 @@ mod versions;
 
 use super::facts::{self, JujuFacts};
 use super::install::RESOURCE;
-use super::reconcile::{Work, no_relation, options, unit_facts};
-use super::{API_DEADLINE, HookError, Identity, Surroundings};
+use super::observe::first_look;
+use super::reconcile::{self, Work, no_relation, options, unit_facts};
+use super::{API_DEADLINE, HookError, Identity, Report, Surroundings, publish};
 use crate::config::Problems;
 use crate::host::Host;
 use crate::juju::tools::action::action_get;
 use crate::juju::tools::resource_get;
-use crate::juju::{Action, HookTools};
+use crate::juju::{Action, Hook, HookTools};
 use crate::plan::Membership;
+use crate::status::Status;
 use answer::Answer;
 use parameters::Parameters;
 use reason::Reason;
@@ -118,6 +120,32 @@ async fn membership<T: HookTools, H: Host>(
     let fabric = juju.fabric.as_ref().map(|fabric| &fabric.id);
     let told = facts::membership(tools, context, principal, fabric).await?;
     Ok(Some(told))
+}
+
+/// Brings everything else to what the options ask, and the unit's status with it, as the next hook would.
+async fn hook<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Status, HookError> {
+    let mut report = Report::default();
+    let look = first_look(work.surroundings);
+    let hook = Hook::UpdateStatus;
+    let published = reconcile::run(
+        work.surroundings,
+        hook,
+        work.identity,
+        work.juju,
+        look,
+        &mut report,
+    )
+    .await;
+    report.tell_findings(true);
+    publish::all(
+        work.surroundings,
+        hook,
+        work.juju,
+        published.as_ref(),
+        &report,
+    )
+    .await?;
+    Ok(report.final_status())
 }
 
 /// An action holds the machine's lock as a hook does.

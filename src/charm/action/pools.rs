@@ -9,10 +9,9 @@ use super::answer::{Answer, LONGEST_LIST, document, listed};
 use super::parameters::{Format, Parameters};
 use super::reason::Reason;
 use super::show::{Pool, pool, pool_text};
-use crate::charm::observe::first_look;
 use crate::charm::reconcile::{Stop, Work};
 use crate::charm::report::counted;
-use crate::cluster::{Kubernetes, Mode, list_blocks, mode};
+use crate::cluster::{Kubernetes, Mode, list_blocks};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::{ClusterIntent, PoolIntent, UnrecognizedPools};
@@ -108,21 +107,6 @@ fn document_of(views: &[View]) -> Value {
     json!({"pools": views})
 }
 
-/// Where Calico's objects are.
-///
-/// # Errors
-/// When the API cannot be asked, or something in the cluster is in the way.
-pub(super) async fn api<T: HookTools, H: Host>(
-    work: &Work<'_, T, H>,
-) -> Result<(Kubernetes, Mode), Stop> {
-    let look = first_look(work.surroundings).await?;
-    let groups = look.groups.unwrap_or_default();
-    let mode = mode(&look.kubernetes, &groups)
-        .await?
-        .map_err(Stop::Obstacle)?;
-    Ok((look.kubernetes, mode))
-}
-
 /// All pools, and all blocks.
 ///
 /// # Errors
@@ -137,7 +121,7 @@ pub(super) async fn pools_and_blocks(
 }
 
 async fn look<T: HookTools, H: Host>(work: &Work<'_, T, H>) -> Result<Vec<View>, Stop> {
-    let (kubernetes, mode) = api(work).await?;
+    let (kubernetes, mode) = work.api().await?;
     let (pools, blocks) = pools_and_blocks(&kubernetes, mode).await?;
     let intent = ClusterIntent::new(work.config);
     let policy = work.config.unrecognized_pools;

@@ -5,23 +5,22 @@ use std::collections::BTreeSet;
 use super::answer::Answer;
 use super::parameters::Parameters;
 use super::reason::Reason;
-use super::{leader_alone, within_deadline};
+use super::{hook, leader_alone, within_deadline};
 use crate::charm::install::{
     Found, Install, Installation, beside, catalogue, chosen, collections, documents, installed,
     running_release,
 };
 use crate::charm::observe::first_look;
-use crate::charm::reconcile::{self, Stop, Survey, Work};
-use crate::charm::{HookError, Report, publish};
+use crate::charm::reconcile::{Stop, Survey, Work};
+use crate::charm::{HookError, Report};
 use crate::cluster::mode::{cluster_information, cluster_information_path};
 use crate::cluster::{Mode, apply_wave};
 use crate::host::Host;
 use crate::juju::tools::action::action_log;
-use crate::juju::{Action, Hook, HookTools};
+use crate::juju::{Action, HookTools};
 use crate::manifests::{Document, DocumentId};
 use crate::model::Release;
 use crate::plan::{Blocked, DaemonSetProgress, Step, install_step};
-use crate::status::Status;
 
 /// Deleting one deletes all objects of its kind.
 const DEFINITION: &str = "CustomResourceDefinition";
@@ -211,34 +210,6 @@ async fn apply<T: HookTools, H: Host>(
     };
     work.carry_out_install(&survey, mode, &mut report).await?;
     Ok(())
-}
-
-/// Brings everything else to what the options ask, and the unit's status with it, as the next hook would.
-pub(super) async fn hook<T: HookTools, H: Host>(
-    work: &Work<'_, T, H>,
-) -> Result<Status, HookError> {
-    let mut report = Report::default();
-    let look = first_look(work.surroundings);
-    let hook = Hook::UpdateStatus;
-    let published = reconcile::run(
-        work.surroundings,
-        hook,
-        work.identity,
-        work.juju,
-        look,
-        &mut report,
-    )
-    .await;
-    report.tell_findings(true);
-    publish::all(
-        work.surroundings,
-        hook,
-        work.juju,
-        published.as_ref(),
-        &report,
-    )
-    .await?;
-    Ok(report.final_status())
 }
 
 /// How things are once something was done; a kind whose last object went is no mistake then.

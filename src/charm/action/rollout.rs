@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, document, listed};
-use super::leader_alone;
 use super::parameters::{Format, Parameters};
 use super::reason::Reason;
-use super::resources::hook;
+use super::{hook, leader_alone};
 use crate::charm::reconcile::Work;
 use crate::charm::rollout::{Passed, Refused, Seen};
 use crate::charm::{API_DEADLINE, HookError, Report};

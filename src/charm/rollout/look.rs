@@ -8,7 +8,7 @@ use super::Claims;
 use crate::charm::observe::first_look;
 use crate::charm::reconcile::{Stop, Work};
 use crate::charm::{Report, sweep};
-use crate::cluster::{ApiError, Kubernetes, Mode, Obstacle, apply_wave, mode};
+use crate::cluster::{ApiError, Kubernetes, Mode, Obstacle, apply_wave};
 use crate::host::Host;
 use crate::juju::HookTools;
 use crate::model::UnitName;
@@ -58,10 +58,7 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// # Errors
     /// When the API cannot be asked, or something in the cluster is in the way.
     pub(in crate::charm) async fn seen(&self) -> Result<Seen, Stop> {
-        let look = first_look(self.surroundings).await?;
-        let kubernetes = look.kubernetes;
-        let groups = look.groups.unwrap_or_default();
-        let mode = mode(&kubernetes, &groups).await?.map_err(Stop::Obstacle)?;
+        let (kubernetes, mode) = self.api().await?;
         let path = Kind::BgpConfiguration.object_path(mode.group, "default");
         let (configuration, nodes) = try_join!(kubernetes.get(&path), sweep::nodes(&kubernetes))?;
         let configuration = configuration.map(Live::new);
