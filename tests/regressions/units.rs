@@ -59,12 +59,13 @@ fn ck_4_6_7_a_reflector_that_went_is_kept_by_the_hook_that_turns_the_mesh_off() 
     world.server.set_gate(|_| Some(Fault::Refuse));
     world.juju.remove_principal("calico/1");
     world.run_due("calico/1");
-    world.server.clear_gate();
-    let options = json!({"node-to-node-mesh": false, "rollout": "immediate"});
-    world
-        .juju
-        .set_options(options.as_object().into_iter().flatten());
     world.run_due("calico/0");
+    assert!(world.annotation("node-b", cluster_id).is_some());
+    world.server.clear_gate();
+    configure(
+        &mut world,
+        &json!({"node-to-node-mesh": false, "rollout": "immediate"}),
+    );
     let mesh = world.spec("BGPConfiguration", "default", "nodeToNodeMeshEnabled");
     assert_eq!(mesh, false);
     assert!(world.annotation("node-b", cluster_id).is_some());
