@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::kubernetes::{ApiError, SIDE_BY_SIDE};
 use super::{Kubernetes, Mode};
-use crate::plan::{Extent, Live, network};
+use crate::plan::{Extent, Live, allocations, is_windows_reserve, network};
 use crate::render::{Group, Kind};
 
 /// Releases every affinity of a pool. Allocations are never touched, and every write carries the version that was read, so that a concurrent assignment makes it fail rather than be lost;
@@ -136,26 +136,10 @@ async fn release_block(kubernetes: &Kubernetes, path: &str, block: &Live) -> Res
     patch(kubernetes, path, block, &released).await.map(drop)
 }
 
-/// Empty means that every allocation is absent or one of Windows' reserved ones.
+/// Empty means that every allocation is absent or one of Windows' reserved ones. Unlike in a pool's count, an address that
+/// cools down keeps its block (`libcalico-go/lib/ipam/ipam_block.go`).
 fn is_empty(block: &Live) -> bool {
-    let list = |field| {
-        block
-            .spec(field)
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice)
-    };
-    let attributes = list("attributes");
-    list("allocations")
-        .iter()
-        .filter_map(Value::as_u64)
-        .all(|index| {
-            let attribute = usize::try_from(index)
-                .ok()
-                .and_then(|index| attributes.get(index));
-            attribute
-                .and_then(|attribute| attribute["handle_id"].as_str())
-                .is_some_and(|handle| handle.eq_ignore_ascii_case("windows-reserved-ipam-handle"))
-        })
+    allocations(block).all(|attribute| attribute.is_some_and(is_windows_reserve))
 }
 
 async fn patch(

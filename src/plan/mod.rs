@@ -32,10 +32,10 @@ pub use pods::{
     Controller, HeldAddress, Origin, PoolPod, Restarts, Seen, held_addresses, restarts, seen_pod,
 };
 pub use pools::{
-    DoomedPool, Extent, PoolOnBgp, PoolRole, PoolUsage, changed_tunnels, doomed_pools,
-    gives_workload_addresses, holds_workloads, leaves_vxlan, needs_blocks, network, not_in_blocks,
-    plan_pools, pool_role, pool_usage, pools_on_bgp, refuse_unrecognized, unrecognized_pools,
-    usage, wanted_pools, without_vxlan,
+    DoomedPool, Extent, PoolOnBgp, PoolRole, PoolUsage, allocations, changed_tunnels, doomed_pools,
+    gives_workload_addresses, holds_workloads, is_windows_reserve, leaves_vxlan, needs_blocks,
+    network, not_in_blocks, plan_pools, pool_role, pool_usage, pools_on_bgp, refuse_unrecognized,
+    unrecognized_pools, usage, wanted_pools, without_vxlan,
 };
 pub use summary::{Action, Change, change, object};
 pub use unit::{

@@ -21,7 +21,7 @@ pub use retire::{
     DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, not_in_blocks, pool_role,
     refuse_unrecognized, unrecognized_pools,
 };
-pub use usage::{PoolUsage, holds_workloads, pool_usage, usage};
+pub use usage::{PoolUsage, allocations, holds_workloads, is_windows_reserve, pool_usage, usage};
 
 #[cfg(test)]
 mod tests;

@@ -85,18 +85,26 @@ pub fn holds_workloads(block: &Live) -> bool {
     found.workloads > 0
 }
 
-fn count_block(block: &Live, found: &mut PoolUsage) {
+/// The addresses of a block that are taken: of each what is said of it, where anything is.
+pub fn allocations(block: &Live) -> impl Iterator<Item = Option<&Value>> {
     let list = |field| {
-        block
-            .spec(field)
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice)
+        let list = block.spec(field).and_then(Value::as_array);
+        list.map_or(&[][..], Vec::as_slice)
     };
     let attributes = list("attributes");
-    for index in list("allocations").iter().filter_map(Value::as_u64) {
-        let attribute = usize::try_from(index)
-            .ok()
-            .and_then(|index| attributes.get(index));
+    let taken = list("allocations").iter().filter_map(Value::as_u64);
+    taken.map(move |index| attributes.get(usize::try_from(index).ok()?))
+}
+
+/// Whether an address is one of those that every block of a Windows node sets aside.
+#[must_use]
+pub fn is_windows_reserve(attribute: &Value) -> bool {
+    let handle = attribute["handle_id"].as_str().unwrap_or_default();
+    handle.eq_ignore_ascii_case("windows-reserved-ipam-handle")
+}
+
+fn count_block(block: &Live, found: &mut PoolUsage) {
+    for attribute in allocations(block) {
         match attribute.map_or(Holder::Workload, holder) {
             Holder::Nobody => {}
             Holder::Tunnel => found.tunnels += 1,
@@ -116,11 +124,8 @@ fn count(counts: &mut BTreeMap<String, usize>, attribute: Option<&Value>, key: &
 }
 
 fn holder(attribute: &Value) -> Holder {
-    let handle = attribute["handle_id"].as_str().unwrap_or_default();
     let kind = attribute["secondary"]["type"].as_str().unwrap_or_default();
-    if handle.eq_ignore_ascii_case("windows-reserved-ipam-handle")
-        || !attribute["releasedAt"].is_null()
-    {
+    if is_windows_reserve(attribute) || !attribute["releasedAt"].is_null() {
         Holder::Nobody
     } else if TUNNEL_TYPES.contains(&kind) {
         Holder::Tunnel
