@@ -587,11 +587,12 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             let number = unit.parse().map(|unit: UnitName| unit.number());
             let ids = &self.config.route_reflector_cluster_ids;
             let named = number.is_ok_and(|number| ids.contains_key(&number));
-            match (foreseen.mesh_is_on, named) {
-                (true, _) => Need::None,
-                (false, true) => Need::WhileNamed,
-                (false, false) if moving => Need::DuringTheChange,
-                (false, false) => Need::None,
+            if foreseen.mesh_is_on || !(named || moving) {
+                Need::None
+            } else if named {
+                Need::WhileNamed
+            } else {
+                Need::DuringTheChange
             }
         };
         let seen = sweep::Seen {
