@@ -154,12 +154,17 @@ fn a_change_costs_a_unit_the_same_however_many_there_are() {
 
 #[test]
 fn only_what_juju_tells_of_other_units_grows_with_their_square() {
-    let (one, other) = (deployment(4), deployment(12));
+    let (few, many) = (4, 12);
+    let (one, other) = (deployment(few), deployment(many));
     assert_eq!(one.of_one, other.of_one, "requests of a unit");
+    assert!(other.requests * few <= one.requests * many);
     // One unit has leader-elected too.
-    let of_each = |hooks: usize, units: usize| (hooks - 1) / units;
-    assert_eq!(of_each(one.hooks, 4), of_each(other.hooks, 12));
-    assert_eq!((one.hooks - 1) % 4 + (other.hooks - 1) % 12, 0);
+    assert_eq!((one.hooks - 1) * many, (other.hooks - 1) * few);
+    for (cost, units) in [(&one, few), (&other, many)] {
+        let pairs = units * (units - 1);
+        // Once when the other comes, and once more when what it says has changed since.
+        assert!((pairs..=2 * pairs).contains(&cost.idle), "{}", cost.idle);
+    }
 }
 
 #[test]

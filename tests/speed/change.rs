@@ -166,7 +166,10 @@ pub struct Deployment {
 
 /// Deploys so many units: each runs what Juju has for it, from `install` on, one hook of each in turn.
 pub fn deployment(count: usize) -> Deployment {
-    let mut world = World::parse(&format!("{}hooks: [calico/0 install]\n", units(count)));
+    let mut world = World::parse(&format!(
+        "{}recorded: false\nhooks: [calico/0 install]\n",
+        units(count)
+    ));
     world.server.take_requests();
     let units = world.juju.units();
     let mut idle = 0;
