@@ -118,18 +118,14 @@ fn update(site: &Site) {
     site.settle();
 }
 
-#[test]
-fn a_pool_is_emptied_by_evictions_and_goes() {
-    let Some(site) = Site::start_or_skip("a_pool_is_emptied_by_evictions_and_goes") else {
-        return;
-    };
-    site.rest();
-    start(&site, "web-a", "node-1", "192.168.1.1", true);
-    start(&site, "web-b", "node-2", "192.168.2.1", true);
-    start(&site, "bare", "node-0", "192.168.0.1", false);
-    block(&site, "192.168.0.0/26", "node-0", Some("bare"));
-    block(&site, "192.168.1.0/26", "node-1", Some("web-a"));
-    block(&site, "192.168.2.0/26", "node-2", Some("web-b"));
+/// Two pods of a controller and one of nobody in the pool that is to go, and a budget that has none of the two to spare.
+fn fill(site: &Site) {
+    start(site, "web-a", "node-1", "192.168.1.1", true);
+    start(site, "web-b", "node-2", "192.168.2.1", true);
+    start(site, "bare", "node-0", "192.168.0.1", false);
+    block(site, "192.168.0.0/26", "node-0", Some("bare"));
+    block(site, "192.168.1.0/26", "node-1", Some("web-a"));
+    block(site, "192.168.2.0/26", "node-2", Some("web-b"));
     let budget = json!({
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
         "metadata": {"name": "web", "namespace": "default"},
@@ -137,7 +133,35 @@ fn a_pool_is_emptied_by_evictions_and_goes() {
     });
     site.cluster
         .write("POST", BUDGET, "kubectl", Some("json"), budget);
-    allow(&site, 0);
+    allow(site, 0);
+}
+
+/// The next hooks take the pool away, and nobody has anything left to do.
+fn assert_gone(site: &Site) {
+    update(site);
+    assert_eq!(site.cluster.object("IPPool", OLD), Value::Null);
+    let blocks = site.cluster.list("ipamblocks");
+    let left: Vec<_> = blocks
+        .iter()
+        .map(|block| (&block["spec"]["cidr"], &block["spec"]["affinity"]))
+        .collect();
+    assert_eq!(left, [(&json!("192.168.0.0/26"), &Value::Null)]);
+    assert_eq!(site.cluster.list("blockaffinities"), [] as [Value; 0]);
+    assert_eq!(site.status("calico/0"), "active: Ready");
+    let ended = act(site, "calico/0", "migrate-pool", &json!({"drain": true}));
+    assert_eq!(text(&ended, "left"), "no pool retires");
+    let stay = ["web-c", "web-d"].map(|name| (name.to_owned(), false));
+    assert_eq!(pods(site), stay);
+    site.assert_nothing_is_written_by(&["update-status"]);
+}
+
+#[test]
+fn a_pool_is_emptied_by_evictions_and_goes() {
+    let Some(site) = Site::start_or_skip("a_pool_is_emptied_by_evictions_and_goes") else {
+        return;
+    };
+    site.rest();
+    fill(&site);
     site.configure(&[("cidr", "10.1.0.0/16")]);
     site.settle();
     update(&site);
@@ -225,19 +249,5 @@ fn a_pool_is_emptied_by_evictions_and_goes() {
 
     site.remove_pod("bare");
     block(&site, "192.168.0.0/26", "node-0", None);
-    update(&site);
-    assert_eq!(site.cluster.object("IPPool", OLD), Value::Null);
-    let blocks = site.cluster.list("ipamblocks");
-    let left: Vec<_> = blocks
-        .iter()
-        .map(|block| (&block["spec"]["cidr"], &block["spec"]["affinity"]))
-        .collect();
-    assert_eq!(left, [(&json!("192.168.0.0/26"), &Value::Null)]);
-    assert_eq!(site.cluster.list("blockaffinities"), [] as [Value; 0]);
-    assert_eq!(site.status("calico/0"), "active: Ready");
-    let ended = act(&site, "calico/0", "migrate-pool", &drain);
-    assert_eq!(text(&ended, "left"), "no pool retires");
-    let stay = ["web-c", "web-d"].map(|name| (name.to_owned(), false));
-    assert_eq!(pods(&site), stay);
-    site.assert_nothing_is_written_by(&["update-status"]);
+    assert_gone(&site);
 }
