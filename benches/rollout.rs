@@ -1,5 +1,6 @@
 //! What a change of the options costs a fabric of 10 to 1,000 units: hooks, requests, hook tools and what wakes others,
 //! counted on the Juju model and the API in this process. None of it depends on the machine.
+#![allow(clippy::print_stdout, reason = "the figures are what this is for")]
 
 #[path = "../tests/speed/change.rs"]
 mod change;
