@@ -54,10 +54,7 @@ pub struct PoolPod {
 
 impl fmt::Display for PoolPod {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.namespace, self.name)?;
-        if !self.node.is_empty() {
-            write!(formatter, " on {}", self.node)?;
-        }
+        formatter.write_str(&self.place())?;
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         write!(formatter, ": {}", addresses.join(", "))?;
         match &self.origin {
@@ -67,13 +64,72 @@ impl fmt::Display for PoolPod {
     }
 }
 
+impl PoolPod {
+    fn place(&self) -> String {
+        place(&self.namespace, &self.name, &self.node)
+    }
+
+    /// Whether it is one pod less to serve: not where its controller does without it already.
+    fn is_missed(&self) -> bool {
+        let replaced = match &self.origin {
+            Origin::Controller(controller) => is_replaced(controller),
+            Origin::File | Origin::Bare => false,
+        };
+        let lost = self.going && !self.ready && replaced;
+        !lost && (self.going || !self.ready)
+    }
+}
+
+/// `web/db-0 on node-1`.
+fn place(namespace: &str, name: &str, node: &str) -> String {
+    match node {
+        "" => format!("{namespace}/{name}"),
+        node => format!("{namespace}/{name} on {node}"),
+    }
+}
+
+/// Whether a pod that is on its way and not ready any more is nothing to wait for. A dead machine's stays so for ever; a
+/// `ReplicaSet` makes another one as soon as it is to go (`pkg/controller/replicaset/replica_set.go`), and the pods of a
+/// `DaemonSet` serve their own nodes. One of a `StatefulSet` comes back only once it is gone, and may be needed for a quorum.
+fn is_replaced(controller: &Controller) -> bool {
+    let kind = controller.name.split(' ').next();
+    matches!(
+        kind,
+        Some("ReplicaSet" | "ReplicationController" | "DaemonSet")
+    )
+}
+
+/// A pod that has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The pod.
+    pub pod: PoolPod,
+    /// The one of its controller's that has to be ready, or gone, first.
+    pub behind: Option<String>,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pod.fmt(formatter)?;
+        match &self.behind {
+            Some(other) => write!(formatter, ", waits for {other}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What is of interest in one pod of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     /// It holds addresses of the pools.
     OnPool(PoolPod),
-    /// It holds none, is not ready, and its controller has this UID.
-    Unready(String),
+    /// It holds none and is not ready.
+    Unready {
+        /// UID of its controller.
+        controller: String,
+        /// `web/db-0 on node-1`.
+        pod: String,
+    },
 }
 
 /// An address that a pod says it has, whoever gave it out.
@@ -120,9 +176,19 @@ pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
         .collect();
     addresses.retain(|ip| pools.iter().any(|pool| pool.holds(*ip)));
     let (ready, origin) = (is_ready(status), origin(metadata));
+    let going = !metadata["deletionTimestamp"].is_null();
     if addresses.is_empty() {
         return match origin {
-            Origin::Controller(controller) if !ready => Some(Seen::Unready(controller.uid)),
+            Origin::Controller(controller) if !ready && !(going && is_replaced(&controller)) => {
+                Some(Seen::Unready {
+                    controller: controller.uid,
+                    pod: place(
+                        &text(&metadata["namespace"]),
+                        &text(&metadata["name"]),
+                        &text(&pod["spec"]["nodeName"]),
+                    ),
+                })
+            }
             _ => None,
         };
     }
@@ -134,7 +200,7 @@ pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
         addresses,
         origin,
         ready,
-        going: !metadata["deletionTimestamp"].is_null(),
+        going,
     }))
 }
 
@@ -175,11 +241,20 @@ pub struct Restarts {
     /// These are to be evicted now.
     pub evict: Vec<PoolPod>,
     /// These wait for another pod of their controller.
-    pub later: Vec<PoolPod>,
+    pub later: Vec<Waiting>,
     /// These are on their way already.
     pub going: Vec<PoolPod>,
     /// Nobody makes these anew: somebody has to see to them by hand.
     pub by_hand: Vec<PoolPod>,
+}
+
+impl Restarts {
+    /// All of them.
+    pub fn pods(&self) -> impl Iterator<Item = &PoolPod> {
+        let later = self.later.iter().map(|later| &later.pod);
+        let others = [&self.evict, &self.going, &self.by_hand];
+        others.into_iter().flatten().chain(later)
+    }
 }
 
 /// Of how many pods of a controller one may go at a time.
@@ -189,12 +264,12 @@ const ONE_IN: usize = 10;
 /// not ready, so that what has replicas and no disruption budget keeps serving. `limit` is for all of them.
 #[must_use]
 pub fn restarts(seen: Vec<Seen>, limit: usize) -> Restarts {
-    let mut unready: BTreeSet<String> = BTreeSet::new();
+    let mut unready: BTreeMap<String, String> = BTreeMap::new();
     let mut pods: Vec<PoolPod> = Vec::new();
     for one in seen {
         match one {
-            Seen::Unready(uid) => {
-                unready.insert(uid);
+            Seen::Unready { controller, pod } => {
+                unready.insert(controller, pod);
             }
             Seen::OnPool(pod) => pods.push(pod),
         }
@@ -212,9 +287,9 @@ pub fn restarts(seen: Vec<Seen>, limit: usize) -> Restarts {
     for left in free.values_mut() {
         *left = left.div_ceil(ONE_IN);
     }
-    let down = pods.iter().filter(|pod| pod.going || !pod.ready);
-    unready.extend(down.filter_map(controller_uid));
-    for uid in &unready {
+    let down = pods.iter().filter(|pod| pod.is_missed());
+    unready.extend(down.filter_map(|pod| Some((controller_uid(pod)?, pod.place()))));
+    for uid in unready.keys() {
         free.insert(uid.clone(), 0);
     }
     let mut restarts = Restarts::default();
@@ -227,12 +302,13 @@ pub fn restarts(seen: Vec<Seen>, limit: usize) -> Restarts {
             restarts.going.push(pod);
             continue;
         }
+        let behind = unready.get(&uid).cloned();
         let left = free.entry(uid).or_default();
         if restarts.evict.len() < limit && (!pod.ready || *left > 0) {
             *left = left.saturating_sub(1);
             restarts.evict.push(pod);
         } else {
-            restarts.later.push(pod);
+            restarts.later.push(Waiting { pod, behind });
         }
     }
     restarts
@@ -284,7 +360,7 @@ mod tests {
         };
         [
             names(found.evict),
-            names(found.later),
+            names(found.later.into_iter().map(|later| later.pod).collect()),
             names(found.going),
             names(found.by_hand),
         ]
@@ -375,6 +451,31 @@ mod tests {
             (later, on_their_way),
             (vec!["b-2".into()], vec!["b-1".into()])
         );
+    }
+
+    /// A dead machine's pod is on its way for ever.
+    #[test]
+    fn a_pod_that_never_ends_holds_nobody_up_but_a_quorum() {
+        for (kind, evicted) in [("DaemonSet", 1), ("ReplicaSet", 1), ("StatefulSet", 0)] {
+            for on_pool in ["10.9.0.1", "10.1.0.1"] {
+                let mut dead = pod("a-1", Some("a"), on_pool, false);
+                dead["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+                let mut pods = [dead, pod("a-2", Some("a"), "10.9.0.2", true)];
+                for pod in &mut pods {
+                    pod["metadata"]["ownerReferences"][0]["kind"] = kind.into();
+                }
+                assert_eq!(sorted(&pods, 10)[0].len(), evicted, "{kind} {on_pool}");
+                let cidr = extents(&["10.9.0.0/16"]);
+                let seen = pods.iter().filter_map(|pod| seen_pod(pod, &cidr));
+                let later: Vec<String> = restarts(seen.collect(), 10)
+                    .later
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                let shown = "web/a-2 on a: 10.9.0.2 (StatefulSet a), waits for web/a-1 on a";
+                assert_eq!(later, vec![shown; 1 - evicted], "{kind} {on_pool}");
+            }
+        }
     }
 
     #[test]

@@ -124,7 +124,10 @@ fn a_budget_holds_an_eviction_back() {
     assert_eq!(evicted(&workloads, first), Eviction::Evicted);
     workloads.wait_for("its successor", || {
         let found = sorted(&workloads);
-        let there = found.evict.iter().chain(&found.later);
+        let there = found
+            .evict
+            .iter()
+            .chain(found.later.iter().map(|later| &later.pod));
         let there: Vec<&String> = there.map(|pod| &pod.uid).collect();
         (there.len() == 2 && !there.contains(&&first.uid)).then_some(())
     });

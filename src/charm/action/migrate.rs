@@ -98,9 +98,8 @@ fn refuse_outside_ipam(
     blocks: &[Live],
     found: &Restarts,
 ) -> Result<(), Blocked> {
-    let all = [&found.evict, &found.later, &found.going, &found.by_hand];
     let has_pods = |pool: &Extent| {
-        let mut held = all.iter().copied().flatten().flat_map(|pod| &pod.addresses);
+        let mut held = found.pods().flat_map(|pod| &pod.addresses);
         held.any(|ip| pool.holds(*ip))
     };
     let mut outside = targets
@@ -121,14 +120,13 @@ fn refuse_outside_ipam(
 
 /// What a pool has left once the evicted pods are gone, and how many addresses no pod explains.
 fn left(name: &str, pool: &Extent, used: usize, evicted: &[PoolPod], found: &Restarts) -> String {
-    let held = |pods: &[PoolPod]| -> usize {
-        let addresses = pods.iter().flat_map(|pod| &pod.addresses);
+    let held = |pods: &mut dyn Iterator<Item = &PoolPod>| -> usize {
+        let addresses = pods.flat_map(|pod| &pod.addresses);
         addresses.filter(|ip| pool.holds(**ip)).count()
     };
-    let all = [&found.evict, &found.later, &found.going, &found.by_hand];
-    let of_pods: usize = all.iter().map(|pods| held(pods)).sum();
+    let of_pods = held(&mut found.pods());
     let cidr = pool.cidr();
-    let left = counted(used.saturating_sub(held(evicted)), "address");
+    let left = counted(used.saturating_sub(held(&mut evicted.iter())), "address");
     match used.saturating_sub(of_pods) {
         0 => format!("IPPool {name} {cidr}: {left}"),
         lost => format!(
