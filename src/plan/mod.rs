@@ -29,8 +29,8 @@ pub use install::{ANNOTATION_MANIFEST, document_changes, install_step, stamped};
 pub use live::Live;
 pub use node_status::{is_status_of, remove_status, unit_of_status};
 pub use pods::{
-    Controller, HeldAddress, Origin, PoolPod, Restarts, Seen, Waiting, held_addresses, restarts,
-    seen_pod,
+    Controller, HeldAddress, Openings, Origin, PoolPod, Restarts, Seen, Waiting, asking,
+    held_addresses, restarts, seen_pod,
 };
 pub use pools::{
     DoomedPool, Extent, PoolOnBgp, PoolRole, PoolUsage, allocations, changed_tunnels, doomed_pools,

@@ -1,5 +1,7 @@
 //! The pods that hold addresses of a pool, and which of them may be restarted now. Pure.
 
+mod openings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -7,6 +9,8 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::Extent;
+
+pub use openings::{Openings, asking};
 
 /// A kubelet's own pod, made from a file on its machine (`pkg/kubelet/types/pod_update.go`).
 const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
@@ -50,6 +54,8 @@ pub struct PoolPod {
     pub ready: bool,
     /// Whether it is on its way already.
     pub going: bool,
+    /// The annotation by which another one would get no address.
+    pub bound: Option<String>,
 }
 
 impl fmt::Display for PoolPod {
@@ -163,7 +169,7 @@ pub fn held_addresses(pod: &Value) -> Vec<HeldAddress> {
 
 /// Looks at one pod: of thousands few are kept.
 #[must_use]
-pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
+pub fn seen_pod(pod: &Value, pools: &[Extent], openings: &Openings) -> Option<Seen> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (metadata, status) = (&pod["metadata"], &pod["status"]);
     let has_ended = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
@@ -197,6 +203,7 @@ pub fn seen_pod(pod: &Value, pools: &[Extent]) -> Option<Seen> {
         name: text(&metadata["name"]),
         uid: text(&metadata["uid"]),
         node: text(&pod["spec"]["nodeName"]),
+        bound: openings.closed_to(metadata, &addresses),
         addresses,
         origin,
         ready,
@@ -244,7 +251,7 @@ pub struct Restarts {
     pub later: Vec<Waiting>,
     /// These are on their way already.
     pub going: Vec<PoolPod>,
-    /// Nobody makes these anew: somebody has to see to them by hand.
+    /// Nobody makes these anew, or they would get no address: somebody has to see to them by hand.
     pub by_hand: Vec<PoolPod>,
 }
 
@@ -294,7 +301,8 @@ pub fn restarts(seen: Vec<Seen>, limit: usize) -> Restarts {
     }
     let mut restarts = Restarts::default();
     for pod in pods {
-        let Some(uid) = controller_uid(&pod) else {
+        let uid = controller_uid(&pod).filter(|_| pod.bound.is_none() || pod.going);
+        let Some(uid) = uid else {
             restarts.by_hand.push(pod);
             continue;
         };
@@ -351,7 +359,10 @@ mod tests {
 
     fn sorted(pods: &[Value], limit: usize) -> [Vec<String>; 4] {
         let cidr = extents(&["10.9.0.0/16"]);
-        let seen = pods.iter().filter_map(|pod| seen_pod(pod, &cidr)).collect();
+        let seen = pods
+            .iter()
+            .filter_map(|pod| seen_pod(pod, &cidr, &Openings::default()))
+            .collect();
         let found = restarts(seen, limit);
         let names = |pods: Vec<PoolPod>| {
             pods.into_iter()
@@ -391,7 +402,7 @@ mod tests {
             (other, None),
             (json!({}), None),
         ] {
-            let found = match seen_pod(&pod, &cidr) {
+            let found = match seen_pod(&pod, &cidr, &Openings::default()) {
                 Some(Seen::OnPool(pod)) => Some(pod.to_string()),
                 _ => None,
             };
@@ -466,7 +477,9 @@ mod tests {
                 }
                 assert_eq!(sorted(&pods, 10)[0].len(), evicted, "{kind} {on_pool}");
                 let cidr = extents(&["10.9.0.0/16"]);
-                let seen = pods.iter().filter_map(|pod| seen_pod(pod, &cidr));
+                let seen = pods
+                    .iter()
+                    .filter_map(|pod| seen_pod(pod, &cidr, &Openings::default()));
                 let later: Vec<String> = restarts(seen.collect(), 10)
                     .later
                     .iter()

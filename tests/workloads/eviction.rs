@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use calico_charm::cluster::{Eviction, Kubernetes, connect, evict};
 use calico_charm::model::Cidr;
-use calico_charm::plan::{Extent, PoolPod, Restarts, restarts, seen_pod};
+use calico_charm::plan::{Extent, Openings, PoolPod, Restarts, restarts, seen_pod};
 use serde_json::{Value, json};
 
 use super::support::control_plane::blocking;
@@ -67,7 +67,9 @@ fn sorted(workloads: &Workloads) -> Restarts {
     let seen = blocking(async {
         kubernetes(workloads)
             .await
-            .list_kept("/api/v1/pods", |pod| seen_pod(&pod, &everything))
+            .list_kept("/api/v1/pods", |pod| {
+                seen_pod(&pod, &everything, &Openings::default())
+            })
             .await
     });
     restarts(seen.expect("pods can be listed"), 10)

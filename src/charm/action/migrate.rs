@@ -17,14 +17,16 @@ use crate::host::Host;
 use crate::juju::{Action, HookTools};
 use crate::model::{Cidr, ClusterIntent, PoolIntent};
 use crate::plan::{
-    Blocked, Extent, Live, Origin, PoolPod, PoolRole, Restarts, gives_workload_addresses, network,
-    pool_role, pool_usage, restarts, seen_pod, unrecognized_pools, wanted_pools,
+    Blocked, Extent, Live, Openings, Origin, PoolPod, PoolRole, Restarts, asking,
+    gives_workload_addresses, network, pool_role, pool_usage, restarts, seen_pod,
+    unrecognized_pools, wanted_pools,
 };
 
 /// After this time no further pod is tried: what was done has to be told before the action's own time is up.
 const TRIES_END: Duration = Duration::from_secs(12);
 
 const PODS: &str = "/api/v1/pods";
+const NAMESPACES: &str = "/api/v1/namespaces";
 
 /// What became of the pods of one run.
 #[derive(Debug, Default)]
@@ -65,8 +67,12 @@ async fn run<T: HookTools, H: Host>(
         .iter()
         .map(|(_, cidr)| Extent::new(*cidr, &pools))
         .collect();
+    let namespaces = kubernetes
+        .list_metadata(NAMESPACES, |namespace| asking(&namespace))
+        .await?;
+    let openings = Openings::new(&pools, namespaces);
     let seen = kubernetes
-        .list_kept(PODS, |pod: Value| seen_pod(&pod, &extents))
+        .list_kept(PODS, |pod: Value| seen_pod(&pod, &extents, &openings))
         .await?;
     let found = restarts(seen, parameters.limit);
     refuse_outside_ipam(&targets, &extents, &blocks, &found)?;
@@ -174,6 +180,11 @@ fn answer(key: &'static str, done: Done, found: &Restarts, left: &[String]) -> A
 fn by_hand(pod: &PoolPod) -> String {
     if pod.origin == Origin::File {
         return format!("{pod}: made from a file on {}: restart it there", pod.node);
+    }
+    if let Some(bound) = &pod.bound {
+        return format!(
+            "{pod}: another one would get no address: annotation {bound}: name an IPPool of cidr there, then restart it"
+        );
     }
     format!(
         "{pod}: no controller makes another one: kubectl -n {} delete pod {}",

@@ -349,3 +349,27 @@ async fn a_pool_of_thousands_of_nodes_is_shown() {
     assert!(text(&shown, "pools").contains("4001 addresses of pods"));
     assert!(text(&shown, "pools").ends_with("namespaces: web 4001"));
 }
+
+#[tokio::test]
+async fn a_pod_that_can_only_live_in_the_pool_is_left_to_people() {
+    let bench = retiring().await;
+    let asked =
+        json!({"metadata": {"annotations": {"cni.projectcalico.org/ipv4pools": "[\"ipv4\"]"}}});
+    bench
+        .server
+        .merge("kubectl", "Pod", "default/db-0", &asked)
+        .unwrap();
+    let told = bench.looked(0, Action::MigratePool, json!({})).await;
+    let bound = "default/db-0 on node-1: 192.168.7.3 (ReplicaSet db): another one would get no address: annotation \
+                 cni.projectcalico.org/ipv4pools: [\"ipv4\"]";
+    assert!(text(&told, "by-hand").contains(bound), "{told:?}");
+    assert!(!text(&told, "would-evict").contains("db-0"));
+
+    bench
+        .server
+        .merge("kubectl", "Namespace", "default", &asked)
+        .unwrap();
+    let told = bench.looked(0, Action::MigratePool, json!({})).await;
+    assert_eq!(told.results.get("would-evict"), None);
+    assert!(text(&told, "by-hand").contains("ipv4pools of its namespace"));
+}
