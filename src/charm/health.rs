@@ -15,7 +15,7 @@ use crate::status::Status;
 const CONTROLLERS: &str =
     "/apis/apps/v1/namespaces/kube-system/deployments/calico-kube-controllers";
 const ALL_PODS: &str = "/api/v1/pods";
-const PODS: &str = "/api/v1/namespaces/kube-system/pods";
+pub(super) const PODS: &str = "/api/v1/namespaces/kube-system/pods";
 
 impl<T: HookTools, H: Host> Work<'_, T, H> {
     /// Says what keeps Calico from running here. A unit answers for the pod on its own node; the leader also for the
@@ -93,7 +93,7 @@ async fn agent_problem(kubernetes: &Kubernetes, node: &str) -> Result<Option<Str
 }
 
 /// The pods of one of Calico's workloads, on one node where one is given.
-async fn pods(
+pub(super) async fn pods(
     kubernetes: &Kubernetes,
     path: &str,
     app: &str,

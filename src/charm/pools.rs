@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Report;
+use super::health::{PODS, pods};
 use super::observe::{Observed, agent};
 use super::reconcile::{Stop, Work};
 use super::report::counted;
@@ -12,11 +13,12 @@ use crate::cluster::{ApiError, Kubernetes, Mode, has_workloads, list_blocks, pod
 use crate::fabric::{Backend, backend};
 use crate::host::Host;
 use crate::juju::HookTools;
+use crate::juju::tools::LogLevel;
 use crate::model::{self, ClusterIntent, PoolIntent, UnrecognizedPools};
 use crate::plan::{
     DaemonSetProgress, DoomedPool, Extent, Live, PoolOnBgp, Step, changed_tunnels, doomed_pools,
-    gives_workload_addresses, leaves_vxlan, not_in_blocks, plan_pools, pool_usage, pools_on_bgp,
-    refuse_unrecognized, unrecognized_pools, wanted_pools, without_vxlan,
+    gives_workload_addresses, is_on_vxlan, needs_bird, not_in_blocks, plan_pools, pods_problem,
+    pool_usage, pools_on_bgp, refuse_unrecognized, unrecognized_pools, wanted_pools, without_vxlan,
 };
 use crate::render::{CALICO_CONFIG, Kind};
 use crate::status::Status;
@@ -67,11 +69,26 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         if make.is_empty() {
             give_nothing(intents, pools, report);
         }
-        if self
-            .encapsulation(kubernetes, mode, intents, observed, &make, report)
-            .await?
-        {
-            return Ok(PoolSteps::default());
+        let leaves = is_on_vxlan(pools) && make.iter().any(needs_bird);
+        let matters = leaves || !changed_tunnels(&make).is_empty();
+        let (mut make, mut waits) = (make, false);
+        if matters && has_workloads(kubernetes, mode).await? {
+            if leaves
+                && self.config.rollout == model::Rollout::Safe
+                && let Some(status) = self.bird_awaited(kubernetes, observed, report).await?
+            {
+                report.status(status);
+                waits = true;
+                make.retain(|step| !needs_bird(step));
+            }
+            tell_cuts(&make, report);
+        }
+        if waits {
+            // No pool retires before the one in its place gives out addresses.
+            return Ok(PoolSteps {
+                make,
+                ..PoolSteps::default()
+            });
         }
         if policy != UnrecognizedPools::Drain {
             left_alone(intents, pools, report);
@@ -96,8 +113,10 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
                 report.warning(format!("{line}: set it to true until then"));
                 report.note(line);
             }
-            if !disable.is_empty() {
-                report.info(self.way_out(pool));
+            let retires =
+                |step: &Step| matches!(step, Step::DisablePool { name, .. } if *name == pool.name);
+            if disable.iter().any(retires) {
+                report.once(LogLevel::Info, &self.way_out(pool));
             }
             report.note(stays(pool));
         }
@@ -172,39 +191,44 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         Ok(backend(daemon_set, calico_config.as_ref()) == Backend::Bird)
     }
 
-    /// Says which pods a change of encapsulation cuts off, and whether it has to wait: without BIRD on every node there are
-    /// no routes but those of VXLAN, and rolling calico-node out takes minutes.
-    async fn encapsulation(
+    /// Why the pools may not leave VXLAN yet, if there is a reason: without BIRD on every node there are no routes but those of
+    /// VXLAN, and rolling calico-node out takes minutes.
+    async fn bird_awaited(
         &self,
         kubernetes: &Kubernetes,
-        mode: Mode,
-        intents: &[PoolIntent],
         observed: &Observed,
-        make: &[Step],
         report: &mut Report,
-    ) -> Result<bool, Stop> {
-        let pools = observed.pools.as_deref().unwrap_or_default();
-        let changed = changed_tunnels(make);
-        let leaves = leaves_vxlan(intents, pools) && !make.is_empty();
-        if changed.is_empty() && !leaves {
-            return Ok(false);
+    ) -> Result<Option<Status>, Stop> {
+        // Somebody else's that is not where it usually is runs BIRD.
+        let Some(agent) = agent(kubernetes).await? else {
+            return Ok(None);
+        };
+        let is_bird = backend(Some(&agent), observed.calico_config.as_ref()) == Backend::Bird;
+        if is_bird && DaemonSetProgress::of(&agent).is_complete() {
+            return Ok(None);
         }
-        if !has_workloads(kubernetes, mode).await? {
-            return Ok(false);
+        if !is_bird && agent.owner().as_ref() != Some(&self.identity.owner) {
+            report.error(
+                "vxlan: calico-node runs without BIRD, and pods on pools without VXLAN would have no routes: set calico_backend \
+                 to bird in ConfigMap kube-system/calico-config and restart calico-node, or have the charm take Calico over \
+                 (sync-resources), or set vxlan to what the pools have",
+            );
+            return Ok(Some(Status::blocked(
+                "vxlan: the pools stay as they are: calico-node runs without BIRD, and is not this charm's",
+            )));
         }
-        if leaves && !bird_runs(kubernetes, observed).await? {
-            report.status(Status::waiting(
-                "vxlan: the pools stay as they are until every calico-node runs BIRD",
-            ));
-            return Ok(true);
+        let silent = silent_nodes(kubernetes).await?;
+        let mut text =
+            "vxlan: the pools stay as they are until every calico-node runs BIRD".to_owned();
+        if !silent.is_empty() {
+            let names = named(&silent, "node");
+            text = format!("{text}: not ready on {names}");
+            report.once(
+                LogLevel::Warning,
+                &format!("{text}: mend or delete these Nodes, or set rollout=immediate, which waits for nobody"),
+            );
         }
-        for change in changed {
-            report.info(format!(
-                "{change}: pods on different nodes cannot reach each other until every node has followed"
-            ));
-            report.note(format!("a short cut between nodes: {change}"));
-        }
-        Ok(false)
+        Ok(Some(Status::waiting(text)))
     }
 
     /// What the log says of a pool that cannot go yet.
@@ -230,13 +254,24 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
     }
 }
 
-/// Whether every calico-node runs BIRD by now; somebody else's that is not where it usually is will do so.
-async fn bird_runs(kubernetes: &Kubernetes, observed: &Observed) -> Result<bool, Stop> {
-    let Some(agent) = agent(kubernetes).await? else {
-        return Ok(true);
-    };
-    let backend = backend(Some(&agent), observed.calico_config.as_ref());
-    Ok(backend == Backend::Bird && DaemonSetProgress::of(&agent).is_complete())
+/// Says which pods a change of encapsulation cuts off.
+fn tell_cuts(make: &[Step], report: &mut Report) {
+    for change in changed_tunnels(make) {
+        let cut = "pods on different nodes cannot reach each other until every node has followed";
+        report.once(LogLevel::Info, &format!("{change}: {cut}"));
+        report.note(format!("a short cut between nodes: {change}"));
+    }
+}
+
+/// The Nodes whose calico-node is not ready.
+async fn silent_nodes(kubernetes: &Kubernetes) -> Result<BTreeMap<String, usize>, ApiError> {
+    let agents = pods(kubernetes, PODS, "calico-node", None).await?;
+    let silent = agents
+        .iter()
+        .filter(|pod| pods_problem(std::slice::from_ref(pod)).is_some());
+    Ok(silent
+        .map(|pod| (pod.spec_text("nodeName").to_owned(), 1))
+        .collect())
 }
 
 /// What stands beside `Ready` where pods can get no address although everything is as the options ask.

@@ -98,6 +98,14 @@ impl Report {
         self.unknown_cuts = None;
     }
 
+    /// A line that is said once, however often the hook looks again.
+    pub fn once(&mut self, level: LogLevel, line: &str) {
+        let line = (level, printable_line(line));
+        if !self.lines.contains(&line) {
+            self.lines.push(line);
+        }
+    }
+
     /// Says what the change that begins now cuts: in the log, once however often the hook looks again, and beside `Ready`.
     pub fn tell_cuts(&mut self) {
         let cuts = self.cuts.iter();
@@ -107,10 +115,7 @@ impl Report {
             unknown.map(|why| format!("rollout: cuts of this change are not known: {why}"));
         let lines: Vec<String> = lines.chain(unknown).collect();
         for line in lines {
-            let line = (LogLevel::Info, printable_line(&line));
-            if !self.lines.contains(&line) {
-                self.lines.push(line);
-            }
+            self.once(LogLevel::Info, &line);
         }
         if !self.cuts.is_empty() {
             self.note("rollout: a cut that no order avoids, see the log".to_owned());

@@ -34,9 +34,9 @@ pub use pods::{
 };
 pub use pools::{
     DoomedPool, Extent, PoolOnBgp, PoolRole, PoolUsage, allocations, changed_tunnels, doomed_pools,
-    gives_workload_addresses, holds_workloads, is_windows_reserve, leaves_vxlan, needs_blocks,
-    network, not_in_blocks, plan_pools, pool_role, pool_usage, pools_on_bgp, refuse_unrecognized,
-    unrecognized_pools, usage, wanted_pools, without_vxlan,
+    gives_workload_addresses, holds_workloads, is_on_vxlan, is_windows_reserve, needs_bird,
+    needs_blocks, network, not_in_blocks, plan_pools, pool_role, pool_usage, pools_on_bgp,
+    refuse_unrecognized, unrecognized_pools, usage, wanted_pools, without_vxlan,
 };
 pub use summary::{Action, Change, change, object};
 pub use unit::{

@@ -15,7 +15,7 @@ use crate::model::{Cidr, Family, PoolIntent};
 use crate::render::{Owner, ip_pool};
 
 pub use bgp::{PoolOnBgp, pools_on_bgp, without_vxlan};
-pub use encapsulation::{changed_tunnels, leaves_vxlan};
+pub use encapsulation::{changed_tunnels, is_on_vxlan, needs_bird};
 pub use extent::Extent;
 pub use retire::{
     DoomedPool, PoolRole, doomed_pools, gives_workload_addresses, not_in_blocks, pool_role,

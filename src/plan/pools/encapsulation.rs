@@ -1,7 +1,8 @@
 //! What a change of the pools' encapsulation does to pods that run.
 
+use serde_json::Value;
+
 use super::gives_workload_addresses;
-use crate::model::PoolIntent;
 use crate::plan::{Changes, FieldChange, Live, Step};
 use crate::render::Kind;
 
@@ -41,26 +42,43 @@ fn is_tunnel(mode: &str) -> bool {
     !mode.is_empty() && mode != "Never"
 }
 
-/// Whether the pods live on VXLAN and the options ask for something else, which needs BIRD on every node: Felix programs
-/// the routes of VXLAN pools alone (`felix/dataplane/linux/vxlan_mgr.go`).
+/// Whether a write makes a pool without VXLAN, or takes VXLAN from one. Its pods have routes by BGP alone: Felix programs those
+/// of VXLAN pools (`felix/dataplane/linux/vxlan_mgr.go`).
 #[must_use]
-pub fn leaves_vxlan(intents: &[PoolIntent], pools: &[Live]) -> bool {
-    let wants_bird = intents
+pub fn needs_bird(step: &Step) -> bool {
+    match step {
+        Step::Apply {
+            desired,
+            create: true,
+            ..
+        } => {
+            let mode = desired.spec.get("vxlanMode").and_then(Value::as_str);
+            desired.kind == Kind::IpPool && !mode.is_some_and(is_tunnel)
+        }
+        Step::Apply { changes, .. } => changes.iter().any(|change| {
+            let is_on = |mode: &Option<String>| mode.as_deref().is_some_and(is_tunnel);
+            change.field == "vxlanMode" && is_on(&change.from) && !is_on(&change.to)
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a pool with VXLAN gives addresses to pods, so that the cluster may do without BIRD.
+#[must_use]
+pub fn is_on_vxlan(pools: &[Live]) -> bool {
+    pools
         .iter()
-        .any(|intent| intent.encapsulation().vxlan_mode() == "Never");
-    let on_vxlan =
-        |pool: &Live| is_tunnel(pool.spec_text("vxlanMode")) && gives_workload_addresses(pool);
-    wants_bird && pools.iter().any(on_vxlan)
+        .any(|pool| is_tunnel(pool.spec_text("vxlanMode")) && gives_workload_addresses(pool))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{CharmConfig, RawConfig};
-    use crate::model::ClusterIntent;
+    use crate::model::{ClusterIntent, PoolIntent};
     use crate::plan::plan_pools;
     use crate::render::Owner;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn intents(options: &Value) -> Vec<PoolIntent> {
         let raw = RawConfig::from_json(options).unwrap();
@@ -113,24 +131,41 @@ mod tests {
     }
 
     #[test]
-    fn vxlan_is_left_only_by_pods_that_are_on_it() {
-        let vxlan = json!({"cidr": "192.168.0.0/16", "vxlanMode": "Always"});
-        let ipip = json!({"cidr": "192.168.0.0/16", "ipipMode": "Always"});
-        let mut off = vxlan.clone();
-        off["disabled"] = true.into();
+    fn vxlan_is_left_by_what_is_written_alone() {
+        let owner = Owner {
+            model: "m".into(),
+            application: "calico".into(),
+        };
+        let vxlan = json!({"cidr": "192.168.0.0/16", "vxlanMode": "Always", "natOutgoing": true});
+        let ipip = json!({"cidr": "192.168.0.0/16", "ipipMode": "Always", "natOutgoing": true});
         for (options, live, expected) in [
-            (json!({}), vxlan.clone(), true),
+            (json!({}), &vxlan, true),
             (
                 json!({"ipip": "Always", "cidr": "10.1.0.0/16"}),
-                vxlan.clone(),
+                &vxlan,
                 true,
             ),
-            (json!({"vxlan": "CrossSubnet"}), vxlan, false),
-            (json!({}), off, false),
-            (json!({}), ipip, false),
+            (
+                json!({"vxlan": "Always", "cidr": "10.1.0.0/16"}),
+                &vxlan,
+                false,
+            ),
+            (json!({"vxlan": "CrossSubnet"}), &vxlan, false),
+            // Somebody's VXLAN pool beside it has nothing to do with that.
+            (
+                json!({"ipip": "Always", "nat-outgoing": false}),
+                &ipip,
+                false,
+            ),
+            (json!({}), &ipip, false),
         ] {
-            let found = leaves_vxlan(&intents(&options), &[pool(&live)]);
-            assert_eq!(found, expected, "{options}");
+            let steps = plan_pools(&intents(&options), &owner, &[pool(live)], &[]).unwrap();
+            assert_eq!(steps.iter().any(needs_bird), expected, "{options}");
+        }
+        let mut off = vxlan.clone();
+        off["disabled"] = true.into();
+        for (live, expected) in [(&vxlan, true), (&off, false), (&ipip, false)] {
+            assert_eq!(is_on_vxlan(&[pool(live)]), expected, "{live}");
         }
     }
 }
