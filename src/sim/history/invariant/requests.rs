@@ -1,7 +1,7 @@
 //! `requests`: a delete names exactly the object that was seen, and nobody asks for what may be old.
 //!
-//! An object that was made anew since, or changed, is another one: the delete has to miss it. Of a pod the uid is enough, for
-//! its kubelet writes its status all the while.
+//! An object that was made anew since, or changed, is another one: the delete has to miss it. Of a pod or a report of
+//! calico-node's the uid is enough, for its kubelet or calico-node writes its status all the while.
 //!
 //! An API server answers a GET or LIST from its cache, which may lag behind, only where `resourceVersion` is asked for
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>): unset, what it answers is the
@@ -26,10 +26,11 @@ impl Watch for Requests {
     }
 
     fn asked(&mut self, unit: &str, request: &RequestRecord) -> Vec<Violation> {
-        let is_pod = request.path.contains("/pods/");
+        let is_restless = ["/pods/", "/caliconodestatuses/"];
+        let is_restless = is_restless.iter().any(|part| request.path.contains(part));
         let message = match request.verb {
             Verb::Delete if !request.preconditions.uid => "has no uid among its preconditions",
-            Verb::Delete if !request.preconditions.resource_version && !is_pod => {
+            Verb::Delete if !request.preconditions.resource_version && !is_restless => {
                 "has no resourceVersion among its preconditions"
             }
             Verb::Get | Verb::List if asks_for_old(&request.query) => {
@@ -68,6 +69,20 @@ mod tests {
             (Verb::Delete, "/apis/x/v1/bgppeers/a", "", uid, false),
             (Verb::Delete, "/apis/x/v1/bgppeers/a", "", none, false),
             (Verb::Delete, "/api/v1/namespaces/x/pods/a", "", uid, true),
+            (
+                Verb::Delete,
+                "/apis/x/v3/caliconodestatuses/a",
+                "",
+                uid,
+                true,
+            ),
+            (
+                Verb::Delete,
+                "/apis/x/v3/caliconodestatuses/a",
+                "",
+                none,
+                false,
+            ),
             (Verb::List, "/api/v1/nodes", "limit=500", none, true),
             (
                 Verb::List,
