@@ -53,7 +53,7 @@ pub(super) struct Promises<B> {
     /// What must be there in the end.
     pub(super) due: BTreeSet<B>,
     /// What other options than the last would promise, since the last change was asked for.
-    promises: BTreeMap<Options, Option<Promise<B>>>,
+    of_options: BTreeMap<Options, Option<Promise<B>>>,
     first: First,
     /// The Node of each unit.
     nodes: BTreeMap<String, String>,
@@ -71,7 +71,7 @@ impl<B> Default for Promises<B> {
             options: Options::default(),
             required: BTreeSet::new(),
             due: BTreeSet::new(),
-            promises: BTreeMap::new(),
+            of_options: BTreeMap::new(),
             first: First::default(),
             nodes: BTreeMap::new(),
             leaving: BTreeMap::new(),
@@ -156,7 +156,7 @@ impl<B: Bond> Promises<B> {
     fn config_set(&mut self, scene: &Scene<'_>, options: &Options) {
         let old = self.standing(scene).clone();
         let before = self.old.replace(self.kept.fabric(scene));
-        self.promises.clear();
+        self.of_options.clear();
         let Some(promise) = self.promise(scene, options) else {
             // Nothing is written by invalid options: what was asked for before still counts.
             self.old = before.or_else(|| self.old.take());
@@ -183,7 +183,7 @@ impl<B: Bond> Promises<B> {
             self.leaving.insert(node.clone(), addresses);
         }
         let options = self.options.clone();
-        self.promises.clear();
+        self.of_options.clear();
         let leaving: Vec<String> = self.leaving.keys().cloned().collect();
         let promise = self.promise(scene, &options);
         let stays = |bond: &B| !leaving.iter().any(|node| bond.has(node));
@@ -212,11 +212,11 @@ impl<B: Bond> Promises<B> {
         if is_immediate(options) {
             return Vec::new();
         }
-        if !self.promises.contains_key(options) {
+        if !self.of_options.contains_key(options) {
             let promise = self.promise(scene, options);
-            self.promises.insert(options.clone(), promise);
+            self.of_options.insert(options.clone(), promise);
         }
-        let promise = self.promises[options].as_ref();
+        let promise = self.of_options[options].as_ref();
         lost.retain(|bond| promise.is_some_and(|promise| promise.holds(bond)));
         lost
     }

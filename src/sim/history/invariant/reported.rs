@@ -59,7 +59,7 @@ impl Reported {
                     let own = [node.v4, node.v6].into_iter().flatten();
                     own.map(|own| Some(own.ip)).any(|own| own == ip)
                 });
-                let Some(other) = other.filter(|_| peer["state"] == Value::from(COMES_UP)) else {
+                let Some(other) = other.filter(|_| peer["state"] == COMES_UP) else {
                     continue;
                 };
                 let joins = |one: &str, to: &crate::fabric::Node| {

@@ -42,7 +42,7 @@ struct End {
     passive: bool,
     client: bool,
     /// The cluster ID of a node that reflects.
-    cluster: Option<Option<Ipv4Addr>>,
+    cluster: Option<Ipv4Addr>,
     next_hop: NextHop,
     allowed_local_as: u8,
 }
@@ -63,7 +63,7 @@ impl End {
             port: side.port,
             passive: side.passive,
             client: side.client,
-            cluster: cluster.map(|cluster| cluster.effective),
+            cluster: cluster.and_then(|cluster| cluster.effective),
             next_hop: side.next_hop,
             allowed_local_as: side.allowed_local_as,
         }
