@@ -7,6 +7,9 @@ use crate::model::UnitName;
 use crate::plan::{Live, is_status_of};
 use crate::render::{Desired, Kind, Owner};
 
+/// How often a removal is tried.
+const TRIES: usize = 3;
+
 /// Makes one; `false` where there is one already, or there can be none. One of the same unit that is for another Node is
 /// replaced.
 pub(super) async fn create(
@@ -35,12 +38,13 @@ pub(super) async fn create(
     if there.spec_text("node") == wanted.spec_text("node") {
         return Ok(false);
     }
-    kubernetes.delete(&path, there.uid(), None).await?;
+    let seen = Some(there.resource_version());
+    kubernetes.delete(&path, there.uid(), seen).await?;
     kubernetes.create(&collection, &body).await.map(|_| true)
 }
 
-/// Removes a unit's, if it is that; `false` where there is none. calico-node writes it whenever a session changes, so
-/// the uid alone says which one was seen.
+/// Removes a unit's, if it is that; `false` where there is none. calico-node writes it whenever a session changes, so it is
+/// looked at again where that came in between.
 pub(super) async fn remove(
     kubernetes: &Kubernetes,
     mode: Mode,
@@ -49,14 +53,21 @@ pub(super) async fn remove(
     node: Option<&str>,
 ) -> Result<bool, ApiError> {
     let path = Kind::CalicoNodeStatus.object_path(mode.group, &unit.dashed());
-    let Some(live) = read(kubernetes, &path).await? else {
-        return Ok(false);
-    };
-    if !is_status_of(&live, unit, owner, node) {
-        return Ok(false);
+    let mut conflict = None;
+    for _ in 0..TRIES {
+        let Some(live) = read(kubernetes, &path).await? else {
+            return Ok(false);
+        };
+        if !is_status_of(&live, unit, owner, node) {
+            return Ok(false);
+        }
+        let seen = Some(live.resource_version());
+        match optional(kubernetes.delete(&path, live.uid(), seen).await) {
+            Err(error) if matches!(error.failure, Failure::Conflict(_)) => conflict = Some(error),
+            deleted => return deleted.map(|deleted| deleted.is_some()),
+        }
     }
-    let deleted = optional(kubernetes.delete(&path, live.uid(), None).await)?;
-    Ok(deleted.is_some())
+    conflict.map_or(Ok(false), Err)
 }
 
 /// One of them, where the API gives it.
