@@ -23,10 +23,9 @@ pub(super) async fn create(
         kind.object_path(mode.group, &desired.name),
     );
     let body = desired.manifest(mode.group);
-    let made = optional(kubernetes.create(&collection, &body).await);
-    let conflict = match made {
+    let conflict = match optional(kubernetes.create(&collection, &body).await) {
         Err(error) if matches!(error.failure, Failure::Conflict(_)) => error,
-        made => return made.map(|made| made.is_some()),
+        answer => return answer.map(|stored| stored.is_some()),
     };
     let Some(there) = kubernetes.get(&path).await?.map(Live::new) else {
         return Err(conflict);

@@ -68,7 +68,6 @@ pub fn change(step: &Step, unit: &str) -> Option<Change> {
     match step {
         // What calico-node reports changes nothing of Calico.
         Step::Apply { desired, .. } if desired.kind == Kind::CalicoNodeStatus => None,
-        Step::RemoveStatus { .. } => None,
         Step::Apply {
             desired,
             create,
@@ -97,7 +96,7 @@ pub fn change(step: &Step, unit: &str) -> Option<Change> {
             };
             (!shown.fields.is_empty()).then_some(shown)
         }
-        Step::Relabel { .. } => None,
+        Step::Relabel { .. } | Step::RemoveStatus { .. } => None,
         Step::Install {
             document, changes, ..
         } => {
