@@ -390,7 +390,10 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
             .rollout
             .as_ref()
             .is_some_and(|progress| progress.is_news);
-        let bell = report.rollout.as_ref().filter(|progress| progress.rings);
+        let bell = report
+            .rollout
+            .as_ref()
+            .filter(|progress| !progress.is_at_rest);
         report.bell = bell.map(|progress| progress.decision.record.to_string());
         self.sweep(&survey, &foreseen, report).await?;
         if changed {

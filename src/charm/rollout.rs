@@ -204,7 +204,6 @@ impl<T: HookTools, H: Host> Work<'_, T, H> {
         };
         report.rollout = Some(Progress {
             mesh: on_its_way,
-            rings: !is_at_rest,
             is_news,
             own_part_is_due,
             is_at_rest,

@@ -27,6 +27,7 @@ pub struct Intent {
     skipped_own: Vec<Place>,
     addresses: Vec<UnitAddress>,
     node_to_node_mesh: bool,
+    has_several_as_numbers: bool,
     order_digest: String,
 }
 
@@ -50,6 +51,7 @@ impl Intent {
             skipped_own: bgp.skipped_own.into_iter().map(|own| own.place).collect(),
             addresses: facts.addresses.clone(),
             node_to_node_mesh: config.node_to_node_mesh,
+            has_several_as_numbers: has_several_as_numbers(config),
             order_digest: order_digest(config),
         })
     }
@@ -90,6 +92,12 @@ impl Intent {
         self.node_to_node_mesh
     }
 
+    /// Whether nodes are to have AS numbers that differ.
+    #[must_use]
+    pub fn has_several_as_numbers(&self) -> bool {
+        self.has_several_as_numbers
+    }
+
     /// Where the options name one of the unit's own addresses as its peer. The charm's documentation peers every unit
     /// with the route reflectors, the reflectors themselves included.
     #[must_use]
@@ -109,6 +117,12 @@ impl Intent {
     pub fn order_digest(&self) -> &str {
         &self.order_digest
     }
+}
+
+fn has_several_as_numbers(config: &CharmConfig) -> bool {
+    let subnets = config.subnet_as_numbers.values();
+    let mut own = subnets.chain(config.unit_as_numbers.values());
+    own.any(|number| number.value != config.global_as_number)
 }
 
 /// What the leader writes for the whole cluster.

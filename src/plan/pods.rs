@@ -185,7 +185,7 @@ pub fn seen_pod(pod: &Value, pools: &[Extent], openings: &Openings) -> Option<Se
     let going = !metadata["deletionTimestamp"].is_null();
     if addresses.is_empty() {
         return match origin {
-            Origin::Controller(controller) if !ready && !(going && is_replaced(&controller)) => {
+            Origin::Controller(controller) if !(ready || going && is_replaced(&controller)) => {
                 Some(Seen::Unready {
                     controller: controller.uid,
                     pod: place(

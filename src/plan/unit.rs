@@ -274,7 +274,8 @@ fn settings_step(
             let target = intent.session_as_number().to_string();
             setting.as_number(effective, target, &mut left)
         } else {
-            setting.cluster_id(intent.node_to_node_mesh(), &mut left)
+            let due = cluster_id_due(intent, desired, node, allowance);
+            setting.cluster_id(due, &mut left)
         };
         let because = desired.reasons.get(key);
         changes.extend(annotation_change(node, key, now.as_ref(), because));
@@ -290,6 +291,36 @@ fn settings_step(
         ));
     }
     annotate(node, changes, false)
+}
+
+/// The step in which a Node's cluster ID changes. Where the mesh is to be on it is so since the first step, and takes a
+/// reflector back at once. A mesh of several AS numbers is none across subnets: the sessions between them have no multihop
+/// ([`crate::fabric::Status::NotMultihop`]), and keep those of BGPPeers between the same two nodes idle. There
+/// a node becomes a reflector with its new number, and ceases to be one with that of all.
+fn cluster_id_due(
+    intent: &Intent,
+    desired: &DesiredNode,
+    node: &Live,
+    allowance: &Allowance,
+) -> RolloutStep {
+    let wanted = desired.settings.get(ANNOTATION_CLUSTER_ID);
+    if wanted.is_some_and(Option::is_some) {
+        return if intent.has_several_as_numbers() {
+            RolloutStep::Renumber
+        } else {
+            RolloutStep::Reflect
+        };
+    }
+    if !intent.node_to_node_mesh() {
+        return RolloutStep::Unset;
+    }
+    let number = node.annotation(ANNOTATION_AS_NUMBER);
+    let effective = allowance.as_number.to_string();
+    if number.is_some_and(|number| number != effective) {
+        RolloutStep::Renumber
+    } else {
+        RolloutStep::Rejoin
+    }
 }
 
 /// Whether the Node says what the unit has to say: once everything is allowed nobody waits for an answer, and one of
@@ -349,13 +380,8 @@ impl Setting<'_> {
         }
     }
 
-    /// The cluster ID to have now. Where the mesh is to be on it is so since the first step, and takes a reflector back at once.
-    fn cluster_id(&self, mesh: bool, left: &mut BTreeSet<RolloutStep>) -> Option<String> {
-        let due = match self.wanted {
-            Some(_) => RolloutStep::Reflect,
-            None if mesh => RolloutStep::Rejoin,
-            None => RolloutStep::Unset,
-        };
+    /// The cluster ID to have now, where it changes in a step.
+    fn cluster_id(&self, due: RolloutStep, left: &mut BTreeSet<RolloutStep>) -> Option<String> {
         if self.wanted == self.present || self.step >= due {
             return self.wanted.map(str::to_owned);
         }

@@ -162,15 +162,18 @@ impl Change {
     /// Fabrics in which some reflectors have done a step and some have not.
     fn partial(&self, walk: &Walk) -> Vec<Topology> {
         let mut found = Vec::new();
-        // Those that are reflectors no more change in one of two steps; the other changes nothing.
-        let [changed, removed] = &self.reflectors;
-        let steps = [
-            (&walk.added, &walk.rejoined, removed),
-            (&walk.renumbered, &walk.reflected, changed),
-            (&walk.mesh, &walk.unset, removed),
-        ];
-        for (before, after, nodes) in steps {
-            if nodes.len() < 2 || before == after {
+        for step in walk.states().windows(2) {
+            let &[before, after] = step else { continue };
+            let id = |state: &Topology, node: &Speaker| {
+                let node = &state.nodes[*node as usize];
+                node.cluster_id.as_ref().map(|told| told.value)
+            };
+            let reflectors = self.reflectors.iter().flatten();
+            let nodes: Vec<Speaker> = reflectors
+                .filter(|node| id(before, node) != id(after, node))
+                .copied()
+                .collect();
+            if nodes.len() < 2 {
                 continue;
             }
             for one in nodes.iter().take(MOST_REFLECTORS) {
@@ -178,8 +181,7 @@ impl Change {
                     let mut partial = after.clone();
                     for node in nodes.iter().filter(|node| (*node == one) != alone) {
                         let place = *node as usize;
-                        let before = &before.nodes[place].cluster_id;
-                        partial.nodes[place].cluster_id.clone_from(before);
+                        partial.nodes[place].clone_from(&before.nodes[place]);
                     }
                     found.push(partial);
                 }

@@ -153,7 +153,7 @@ fn sessions_that_do_not_come_up_hold_the_mesh_until_they_are_passed_over() {
     let status = act(&site, "calico/0", "rollout-status", &json!({}));
     let told = lines(&status, "rollout");
     let line = "waits for   calico/1: no session with calico/2";
-    assert!(told.iter().any(|told| *told == line), "{told:?}");
+    assert!(told.contains(&line), "{told:?}");
     let status = act(
         &site,
         "calico/1",

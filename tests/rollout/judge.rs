@@ -2,7 +2,7 @@
 //!
 //! Where a change begins and where it ends is all that is taken from the charm: what both connect must stay connected. A
 //! session with new AS numbers restarts when its two ends change, so nodes whose number changes may lose the others while
-//! numbers are neither all old nor all new, or several numbers share a mesh across subnets, and not before and not after.
+//! numbers are neither all old nor all new, and not before and not after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,14 +140,9 @@ impl Judge {
         &self.last.insert(judged).1
     }
 
-    /// Whether numbers are on their way: a session with a new number at one end waits for the other one. And whether nodes of
-    /// several numbers have their reflectors still, or again, in the mesh: its sessions between two numbers have no
-    /// multihop and are idle across subnets, and keep peers of the same two nodes idle too.
+    /// Whether numbers are on their way: a session with a new number at one end waits for the other one.
     fn is_between_numbers(&self, state: &State) -> bool {
-        let is = |other: &State| {
-            let reflects = state.cluster_ids() == other.cluster_ids();
-            same_numbers(state, other) && (reflects || other.has_one_number())
-        };
+        let is = |other: &State| same_numbers(state, other);
         !is(&self.start) && !self.targets.iter().any(|target| is(&target.state))
     }
 

@@ -18,7 +18,6 @@ use crate::host::Host;
 use crate::juju::HookTools;
 use crate::juju::tools::LogLevel;
 use crate::plan::{Live, Plan};
-use crate::printable::printable_line;
 use crate::status::StatusKind;
 
 /// What was found, in the order in which a hook would meet it.
@@ -246,14 +245,12 @@ fn shown(findings: &Found, identity: &Identity, leader: bool, format: Format) ->
 
 fn lines(findings: &Found) -> Vec<String> {
     let problems = findings.problems.iter();
-    let lines = problems.map(|(area, reason)| {
+    let lines = problems.flat_map(|(area, reason)| {
         let kind = reason.kind.as_str();
-        let mut text = format!("{kind} ({area}): {}", printable_line(&reason.message));
-        if let Some(remedy) = &reason.remedy {
-            text.push_str("\n    ");
-            text.push_str(&printable_line(remedy));
-        }
-        text
+        let problem = format!("{kind} ({area}): {}", reason.message);
+        let remedy = reason.remedy.as_ref();
+        let remedy = remedy.map(|remedy| format!("    {remedy}"));
+        std::iter::once(problem).chain(remedy)
     });
     lines.collect()
 }

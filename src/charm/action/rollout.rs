@@ -192,10 +192,11 @@ fn may_be_cut<T: HookTools, H: Host>(
     let reflectors = units.iter().filter(|unit| ids.contains_key(&unit.number()));
     let reflectors: Vec<&UnitName> = reflectors.collect();
     if !reflectors.is_empty() && step <= RolloutStep::Reflect {
-        text.push_str(&format!(
-            "; {}: to reflect and may not, so that every node without another reflector is cut off too",
-            named(reflectors)
-        ));
+        text.push_str("; ");
+        text.push_str(&named(reflectors));
+        text.push_str(
+            ": to reflect and may not, so that every node without another reflector is cut off too",
+        );
     }
     text
 }

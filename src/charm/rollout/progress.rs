@@ -15,13 +15,11 @@ pub struct Progress {
     pub decision: Decision,
     /// What becomes of a mesh that is to be off.
     pub mesh: MeshOnItsWay,
-    /// Whether the others have to be woken: something is allowed that it was not before, or somebody has something left.
-    pub rings: bool,
     /// Whether more is allowed than before.
     pub is_news: bool,
     /// Whether this unit itself has something to do in what is allowed from now on.
     pub own_part_is_due: bool,
-    /// Whether the change is over.
+    /// Whether the change is over; until then the others have to be woken.
     pub is_at_rest: bool,
     /// Whom the leader knows, and what they say.
     pub(super) company: Company,

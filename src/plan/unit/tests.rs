@@ -508,6 +508,7 @@ type Steps<'a> = &'a [(RolloutStep, &'a str, &'a str)];
 /// What a unit does in each step, and what it says of itself then: from the old settings and peers to the new ones, on one
 /// and the same Node and peers, as if every step were the first.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_step_does_its_part_and_says_what_is_left() {
     use RolloutStep::{Add, Reflect, Rejoin, Remove, Renumber, Unset};
     const PEERS: &str =
@@ -520,7 +521,7 @@ fn each_step_does_its_part_and_says_what_is_left() {
     };
     let (number, id) = (ANNOTATION_AS_NUMBER, ANNOTATION_CLUSTER_ID);
     let was_reflector = json!({number: "65009", id: "1.0.0.1"});
-    let cases: [(&str, Value, Value, Steps<'_>); 6] = [
+    let cases: [(&str, Value, Value, Steps<'_>); 8] = [
         (
             "peers",
             json!({}),
@@ -542,8 +543,26 @@ fn each_step_does_its_part_and_says_what_is_left() {
             ],
         ),
         (
-            "another number, and a reflector",
+            "a number of its own, and a reflector",
             json!({"unit-as-numbers": "{0: 65001}", "route-reflector-cluster-ids": "{0: 1.0.0.2}"}),
+            json!({number: "65009"}),
+            &[
+                (Add, "create 2", "renumber,remove"),
+                (
+                    Renumber,
+                    "change 1, create 2, ASNumber=65001 RouteReflectorClusterID=1.0.0.2",
+                    "remove",
+                ),
+                (
+                    Remove,
+                    "change 1, create 2, ASNumber=65001 RouteReflectorClusterID=1.0.0.2, delete 9",
+                    "",
+                ),
+            ],
+        ),
+        (
+            "another number of all, and a reflector",
+            json!({"unit-as-numbers": "{0: 65001}", "global-as-number": 65001, "route-reflector-cluster-ids": "{0: 1.0.0.2}"}),
             json!({number: "65009"}),
             &[
                 (Add, "create 2", "renumber,reflect,remove"),
@@ -565,9 +584,9 @@ fn each_step_does_its_part_and_says_what_is_left() {
             ],
         ),
         (
-            "no number any more, and no reflector in a mesh",
+            "no reflector in a mesh",
             json!({}),
-            was_reflector.clone(),
+            json!({id: "1.0.0.1"}),
             &[
                 (Add, "create 2", "rejoin,renumber,remove"),
                 (
@@ -575,6 +594,24 @@ fn each_step_does_its_part_and_says_what_is_left() {
                     "create 2, RouteReflectorClusterID=-",
                     "renumber,remove",
                 ),
+                (
+                    Renumber,
+                    "change 1, create 2, RouteReflectorClusterID=-",
+                    "remove",
+                ),
+                (
+                    Remove,
+                    "change 1, create 2, RouteReflectorClusterID=-, delete 9",
+                    "",
+                ),
+            ],
+        ),
+        (
+            "no number of its own any more, and no reflector in a mesh",
+            json!({}),
+            was_reflector.clone(),
+            &[
+                (Add, "create 2", "renumber,remove"),
                 (
                     Renumber,
                     "change 1, create 2, ASNumber=64512 RouteReflectorClusterID=-",

@@ -26,16 +26,21 @@ impl Walk {
     pub(super) fn new(old: &Topology, new: &Topology) -> Self {
         let old = framed(old, new);
         let added = added(&old, new);
-        let rejoined = if new.mesh.value {
-            with_ids(&added, new, |wanted| !wanted)
-        } else {
-            added.clone()
-        };
-        let renumbered = renumbered(&rejoined, new);
-        let reflected = with_ids(&renumbered, new, |wanted| wanted);
+        let is_own = |node: &Node| old.as_number_of(node) != old.as_number.value;
+        let rejoined = with_ids(&added, new, |now, wanted| {
+            !wanted && new.mesh.value && !is_own(now)
+        });
+        let several = new
+            .nodes
+            .iter()
+            .any(|node| new.as_number_of(node) != new.as_number.value);
+        let renumbered = with_ids(&renumbered(&rejoined, new), new, |_, wanted| {
+            if wanted { several } else { new.mesh.value }
+        });
+        let reflected = with_ids(&renumbered, new, |_, wanted| wanted);
         let mut mesh = reflected.clone();
         mesh.mesh.clone_from(&new.mesh);
-        let unset = with_ids(&mesh, new, |_| true);
+        let unset = with_ids(&mesh, new, |_, _| true);
         Self {
             old,
             added,
@@ -61,11 +66,11 @@ impl Walk {
     }
 }
 
-/// With the cluster IDs of the new fabric, on nodes that are to have one or are to have none.
-fn with_ids(state: &Topology, new: &Topology, picks: impl Fn(bool) -> bool) -> Topology {
+/// With the cluster IDs of the new fabric, on nodes that are picked as they are and by whether they are to have one.
+fn with_ids(state: &Topology, new: &Topology, picks: impl Fn(&Node, bool) -> bool) -> Topology {
     let mut with = state.clone();
     for (node, then) in with.nodes.iter_mut().zip(&new.nodes) {
-        if picks(then.cluster_id.is_some()) {
+        if picks(node, then.cluster_id.is_some()) {
             node.cluster_id.clone_from(&then.cluster_id);
         }
     }

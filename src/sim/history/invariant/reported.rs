@@ -123,8 +123,8 @@ mod tests {
     use serde_json::json;
 
     /// What calico-node on the reflector says of its session with unit 1.
-    fn report(stage: &Stage, state: &str) -> Written {
-        let peers = json!([{"peerIP": "10.0.0.11", "type": "NodePeer", "state": state}]);
+    fn report(stage: &Stage, told: &str) -> Written {
+        let peers = json!([{"peerIP": "10.0.0.11", "type": "NodePeer", "state": told}]);
         let mut write = stage.insert(
             "calico-node",
             json!({
