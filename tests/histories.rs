@@ -11,6 +11,7 @@
 
 #![allow(clippy::panic, reason = "helpers of tests fail as the tests do")]
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -54,14 +55,23 @@ fn stage(story: Story) -> Stage {
     Stage::new(story).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// The stages of the documented stories, or of the one that is asked for.
-fn documented() -> Vec<Stage> {
+/// The stages of the documented stories, or of the one that is asked for, for each number of units.
+fn documented() -> [Vec<Stage>; 2] {
     let wanted = variable("STORY");
-    let stories = UNITS.into_iter().flat_map(stories::documented);
-    stories
-        .filter(|story| wanted.as_ref().is_none_or(|wanted| story.name == *wanted))
-        .map(stage)
-        .collect()
+    let is_wanted = |story: &Story| wanted.as_ref().is_none_or(|wanted| story.name == *wanted);
+    let of = |units: u8| {
+        let stories = stories::documented(units).into_iter();
+        stories.filter(is_wanted).map(stage).collect()
+    };
+    UNITS.map(of)
+}
+
+/// Which of the documented stages a seed tells: by the seed alone, so that one story is told again as it was among all. The
+/// seeds of made-up stories are left out of the count, or some stages would never have their turn.
+fn place(seed: u64, stages: &[Vec<Stage>; 2]) -> (usize, usize) {
+    let turn = usize::try_from(seed - seed / MADE_UP).expect("there are few seeds");
+    let units = turn / stories::documented(UNITS[0]).len() % UNITS.len();
+    (units, turn % stages[units].len().max(1))
 }
 
 /// What all histories came to.
@@ -72,21 +82,26 @@ struct Tally {
     requests: usize,
     steps: usize,
     failures: Vec<Failure>,
+    /// The documented stages that had their turn.
+    places: BTreeSet<(usize, usize)>,
 }
 
 /// The stage of a seed: a documented one in turn, now and then one of its own, and only that where it is asked for.
-fn tell(seed: u64, stages: &[Stage], tally: &Mutex<Tally>) {
+fn tell(seed: u64, stages: &[Vec<Stage>; 2], tally: &Mutex<Tally>) {
     let own = variable("STORY").is_some_and(|story| story.starts_with("random "));
     let made_up = (own || seed.is_multiple_of(MADE_UP) && variable("STORY").is_none())
         .then(|| stage(stories::random(seed)));
-    let count = u64::try_from(stages.len()).expect("there are few stories");
-    let known = || stages.get(usize::try_from(seed % count.max(1)).ok()?);
+    let place = place(seed, stages);
+    let known = || stages[place.0].get(place.1);
     let stage = made_up
         .as_ref()
         .or_else(known)
         .expect("STORY is one of the stories");
     let told = stage.run(seed, faults(), &mut *watch());
     let mut tally = tally.lock().expect("no history panics");
+    if made_up.is_none() {
+        tally.places.insert(place);
+    }
     match told {
         Ok(summary) => {
             tally.coverage.add(&summary.coverage);
@@ -152,6 +167,13 @@ fn every_history_ends_as_it_should() {
             tally.coverage.missing(),
             [""; 0],
             "these faults never happened"
+        );
+        let all: usize = stages.iter().map(Vec::len).sum();
+        assert_eq!(
+            tally.places.len(),
+            all,
+            "some stories had no turn: {:?}",
+            tally.places
         );
     }
 }

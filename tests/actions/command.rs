@@ -62,7 +62,7 @@ fn the_command_plans_what_all_units_would_do() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let shown = text(&output);
     for part in [
-        "\n4 unset: the mesh goes off, and cluster IDs that are no longer wanted\n",
+        "\n6 unset: the mesh goes off, and cluster IDs that are no longer wanted\n",
         "\n- 3 of the mesh: among calico/0, calico/1, calico/2 (node-to-node-mesh)\n",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");

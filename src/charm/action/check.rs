@@ -257,10 +257,13 @@ fn lines(findings: &Found) -> Vec<String> {
 
 /// What is wrong with the fabric, whether or not it is in the way.
 fn fabric_lines(findings: &Found) -> Vec<String> {
-    let found = findings.fabric.iter();
-    found
-        .flat_map(|fabric| fabric.findings.iter().map(|finding| fabric.entry(finding)))
-        .collect()
+    let mut lines = Vec::new();
+    if let Some(fabric) = &findings.fabric {
+        for finding in &fabric.findings {
+            lines.extend(fabric.entry(finding).lines().map(str::to_owned));
+        }
+    }
+    lines
 }
 
 fn to_json(findings: &Found, identity: &Identity, leader: bool) -> String {

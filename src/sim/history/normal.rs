@@ -133,7 +133,10 @@ pub(super) fn differences(
     wanted: &BTreeMap<String, Normal>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    for (name, wanted) in wanted {
+    // What calico-node is asked to report is a help, and nothing depends on it: a killed hook may leave it where the options
+    // have gone back since, and that of a unit that is gone goes when a leader hears of it or with the Node.
+    let counts = |name: &str| !name.starts_with("CalicoNodeStatus ");
+    for (name, wanted) in wanted.iter().filter(|(name, _)| counts(name)) {
         let Some(found) = found.get(name) else {
             lines.push(format!("{name} is missing"));
             continue;
@@ -145,11 +148,9 @@ pub(super) fn differences(
             lines.push(format!("{name}:{field} should not be the charm's own"));
         }
     }
-    // What a killed hook has asked calico-node to report, and options that have gone back since do not, stays until the unit
-    // goes: nothing depends on it, and a hook that looked for it would do so for ever.
     let extra = found
         .keys()
-        .filter(|name| !wanted.contains_key(*name) && !name.starts_with("CalicoNodeStatus "));
+        .filter(|name| !wanted.contains_key(*name) && counts(name));
     lines.extend(extra.map(|name| format!("{name} should not be there")));
     lines
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::promise::same;
 use super::touched::{Touched, config};
 use crate::config::OPTIONS;
 use crate::fabric::{
@@ -301,6 +302,8 @@ pub(super) fn without(scene: &Scene<'_>) -> BTreeSet<String> {
 pub(super) struct First {
     begun: bool,
     is_now: bool,
+    /// Options that were set while it was: a hook that read them goes on with what it was allowed then.
+    allowed: Vec<Vec<(String, String)>>,
 }
 
 impl First {
@@ -317,8 +320,16 @@ impl First {
     pub(super) fn told(&mut self, scene: &Scene<'_>, told: &Told) {
         self.begin(scene);
         match told {
-            Told::ConfigSet { .. } => self.is_now = self.is_now && !has_workloads(scene),
-            Told::Quiet => self.is_now = false,
+            Told::ConfigSet { options } => {
+                self.is_now = self.is_now && !has_workloads(scene);
+                if self.is_now {
+                    self.allowed.push(options.clone());
+                }
+            }
+            Told::Quiet => {
+                self.is_now = false;
+                self.allowed.clear();
+            }
             _ => {}
         }
     }
@@ -326,6 +337,12 @@ impl First {
     /// Whether it is.
     pub(super) fn is_now(&self) -> bool {
         self.is_now
+    }
+
+    /// Whether it is, or was when the options of a write were set.
+    pub(super) fn allows(&self, write: &Written) -> bool {
+        let was = |options: &Vec<(String, String)>| same(&write.options, options);
+        self.is_now || self.allowed.iter().any(was)
     }
 }
 

@@ -58,7 +58,7 @@ impl Watch for Mesh {
             let message = "turns the mesh on, which the options want off";
             return vec![violation(NAME, write, message)];
         }
-        if !was || is || self.first.is_now() || is_immediate(&write.options) {
+        if !was || is || self.first.allows(write) || is_immediate(&write.options) {
             return Vec::new();
         }
         if wants == Some(true) {

@@ -245,7 +245,7 @@ impl<B: Bond> Promises<B> {
 }
 
 /// Whether two lists set the same options; `config-get` shows defaults too, in its own order.
-fn same(given: &Options, set: &Options) -> bool {
+pub(super) fn same(given: &Options, set: &Options) -> bool {
     set.iter().all(|option| given.contains(option))
         && given.iter().all(|(name, text)| {
             let other = set.iter().find(|(other, _)| other == name);

@@ -143,7 +143,7 @@ impl Watch for Reflector {
             live.and_then(|live| live.annotation(ANNOTATION_CLUSTER_ID).map(str::to_owned))
         };
         let (was, is) = (of(before(write)), of(after(write)));
-        if !by_unit || self.first.is_now() || is_immediate(&write.options) {
+        if !by_unit || self.first.allows(write) || is_immediate(&write.options) {
             return Vec::new();
         }
         let message = match (was, is) {

@@ -98,7 +98,7 @@ impl Watch for Reported {
             Some(live.spec("nodeToNodeMeshEnabled") != Some(&Value::Bool(false)))
         };
         let goes_off = is_on(before(write)) == Some(true) && is_on(after(write)) == Some(false);
-        if !goes_off || self.first.is_now() || is_immediate(&write.options) {
+        if !goes_off || self.first.allows(write) || is_immediate(&write.options) {
             return Vec::new();
         }
         let awaited = self.awaited(scene, write).into_iter();
