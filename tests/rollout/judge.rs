@@ -2,7 +2,7 @@
 //!
 //! Where a change begins and where it ends is all that is taken from the charm: what both connect must stay connected. A
 //! session with new AS numbers restarts when its two ends change, so nodes whose number changes may lose the others while
-//! numbers are neither all old nor all new, and not before and not after.
+//! numbers are neither all old nor all new (with several numbers, and cluster IDs), and not before and not after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,10 +140,18 @@ impl Judge {
         &self.last.insert(judged).1
     }
 
-    /// Whether numbers are on their way: a session with a new number at one end waits for the other one.
+    /// Whether numbers are on their way: a session with a new number at one end waits for the other one. Where an end of the
+    /// change has several numbers, cluster IDs are part of that: a mesh of several numbers is none across subnets, so a node
+    /// that reflects already waits for the number of the other rack's reflector.
     fn is_between_numbers(&self, state: &State) -> bool {
-        let is = |other: &State| same_numbers(state, other);
-        !is(&self.start) && !self.targets.iter().any(|target| is(&target.state))
+        let mut ends = vec![&self.start];
+        ends.extend(self.targets.iter().map(|target| &target.state));
+        let several = ends.iter().any(|end| !end.has_one_number());
+        let is = |end: &&State| {
+            let reflects = !several || state.cluster_ids() == end.cluster_ids();
+            same_numbers(state, end) && reflects
+        };
+        !ends.iter().any(is)
     }
 
     /// Nobody who reaches a node before the change and after it loses it in between.

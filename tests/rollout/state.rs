@@ -86,6 +86,12 @@ impl State {
         nodes.collect()
     }
 
+    /// Whether all nodes have the same AS number.
+    pub fn has_one_number(&self) -> bool {
+        let numbers: BTreeSet<String> = self.as_numbers().into_values().collect();
+        numbers.len() < 2
+    }
+
     /// Cluster ID of each reflector.
     pub fn cluster_ids(&self) -> BTreeMap<String, String> {
         let nodes = self.all("nodes").filter_map(|node| {
