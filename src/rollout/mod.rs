@@ -14,7 +14,8 @@
 //! | `remove` | BGPPeers and AS numbers that are no longer wanted | |
 //!
 //! AS numbers change where most nodes are in a mesh: before reflectors leave it, after they have come back. The mesh follows
-//! the numbers on the Nodes by itself; a session of a BGPPeer is down until both ends have changed, however late one is.
+//! the numbers on the Nodes by itself; a session of a BGPPeer is down until both ends have changed, however late one is. A mesh
+//! of several numbers is none across subnets: there cluster IDs change with the numbers ([`crate::plan::plan_unit`]).
 //!
 //! A step is allowed once every unit has done the one before. So a hook that was slow, with options of before, has ended
 //! on every unit before anything is taken away: Juju runs one hook at a time on a unit, and only a hook that has seen the
